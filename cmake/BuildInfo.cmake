@@ -1,0 +1,15 @@
+# build_info.hpp: git revision (with a mark for a changed tree) and versions, for --version and every output.
+find_program(GIT_PROGRAM git)
+set(DITBATCH_GIT_REVISION "unknown")
+if(GIT_PROGRAM)
+  execute_process(COMMAND ${GIT_PROGRAM} -C ${CMAKE_SOURCE_DIR} describe --always --dirty=* --abbrev=12
+    OUTPUT_VARIABLE _revision OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE _failed)
+  if(NOT _failed)
+    set(DITBATCH_GIT_REVISION "${_revision}")
+  endif()
+endif()
+set(DITBATCH_CUDA_ARCHITECTURES "none")
+if(DITBATCH_CUDA)
+  string(REPLACE ";" "," DITBATCH_CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
+endif()
+configure_file(${CMAKE_SOURCE_DIR}/src/core/build_info.hpp.in ${CMAKE_BINARY_DIR}/generated/core/build_info.hpp)

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ditbatch {
+
+enum class Dtype { bf16, fp16, fp32 };
+enum class DeviceKind { automatic, cuda, cpu };
+enum class RingKind { gather, p2p };
+enum class WeightPlacement { replicated, sharded };
+
+/// [job]
+struct JobConfig {
+  std::string name;        // default: the config file's stem
+  std::string manifest;    // required; absolute after loading
+  std::string input_root;  // default: the manifest's folder; absolute after loading
+  std::string run_dir;     // required; absolute after loading
+  std::uint64_t seed = 0;  // for records that name none
+};
+
+struct LoraConfig {
+  std::string path;
+  double scale = 1.0;
+};
+
+/// [model]
+struct ModelConfig {
+  std::string path;  // required: a diffusers folder; absolute after loading
+  Dtype dtype = Dtype::bf16;
+  bool random_weights = false;
+  std::vector<LoraConfig> loras;
+};
+
+/// [mesh]
+struct MeshConfig {
+  WeightPlacement weights = WeightPlacement::replicated;
+  std::optional<int> replicas;  // none: "auto", what the other dimensions leave
+  int cfg = 1;
+  int ulysses = 1;
+  int ring = 1;
+  RingKind ring_kind = RingKind::gather;
+  int pipefusion = 1;
+};
+
+/// [sampling]: defaults for records.
+struct SamplingConfig {
+  std::int64_t width_px = 1024;
+  std::int64_t height_px = 1024;
+  std::int64_t steps = 28;
+  double guidance_scale = 3.5;
+  double true_cfg_scale = 1.0;
+  std::string scheduler = "auto";
+  std::int64_t max_sequence_length = 512;
+};
+
+/// [output]
+struct OutputConfig {
+  std::uint64_t shard_bytes = std::uint64_t{2} << 30U;
+  double shard_s = 1800;
+  double flush_s = 60;
+  std::uint64_t images_per_shard = 0;  // 0: no limit by count
+  int compression = 1;                 // deflate level, 0 is none
+};
+
+/// A count of records, or a share of the manifest ("0.1%").
+struct RecordLimit {
+  double value = 0;
+  enum class Unit { records, percent } unit = Unit::records;
+};
+
+/// [limits]
+struct LimitsConfig {
+  int retries = 2;
+  RecordLimit allow_failed{0, RecordLimit::Unit::records};
+  RecordLimit abort_failed{5, RecordLimit::Unit::percent};
+  double start_s = 1800;
+  double phase_s = 300;
+  double io_s = 1800;
+  double drain_s = 240;
+};
+
+/// [runtime]
+struct RuntimeConfig {
+  DeviceKind device = DeviceKind::automatic;
+  bool share_gpu = false;
+  bool allow_mixed = false;
+};
+
+/// Everything a run is told, complete and validated; what load_run_config() returns.
+struct RunConfig {
+  std::string config_path;  // where it was read from, for messages
+  JobConfig job;
+  ModelConfig model;
+  MeshConfig mesh;
+  SamplingConfig sampling;
+  OutputConfig output;
+  LimitsConfig limits;
+  RuntimeConfig runtime;
+};
+
+}  // namespace ditbatch

@@ -1,0 +1,39 @@
+#include "core/trace.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace ditbatch {
+
+namespace {
+
+template <class Clock>
+std::int64_t ns_since_epoch() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+std::int64_t now_ns() { return ns_since_epoch<std::chrono::steady_clock>(); }
+std::int64_t unix_time_ns() { return ns_since_epoch<std::chrono::system_clock>(); }
+
+void Trace::add(Span span) {
+  std::scoped_lock const lock(mutex_);
+  spans_.push_back(std::move(span));
+}
+
+std::vector<Span> Trace::drain() {
+  std::scoped_lock const lock(mutex_);
+  return std::exchange(spans_, {});
+}
+
+ScopedSpan::ScopedSpan(Trace& trace, std::string name, std::string record_id, std::uint16_t thread)
+    : trace_(trace), span_{std::move(name), std::move(record_id), now_ns(), 0, thread} {}
+
+ScopedSpan::~ScopedSpan() {
+  span_.end_ns = now_ns();
+  trace_.add(std::move(span_));
+}
+
+}  // namespace ditbatch

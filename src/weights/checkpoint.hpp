@@ -1,0 +1,71 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/problem.hpp"
+#include "core/sha256.hpp"
+#include "weights/json_config.hpp"
+#include "weights/weight_source.hpp"
+
+namespace ditbatch {
+
+/// Where a tensor's bytes are: a validated entry of a safetensors header.
+struct TensorEntry {
+  std::string dtype;  // as in the header: "BF16", "F32", ...
+  std::vector<std::int64_t> shape;
+  std::size_t file = 0;          // index into Component::files
+  std::uint64_t offset = 0;      // of the first byte in the file
+  std::uint64_t size_bytes = 0;
+};
+
+/// One folder of a pipeline: `transformer`, `vae`, `text_encoder`, ...
+struct Component {
+  std::string name;
+  std::string folder;      // absolute
+  std::string class_name;  // from model_index.json: "T5EncoderModel"
+  JsonConfig config;       // config.json, scheduler_config.json, tokenizer_config.json
+  std::vector<std::string> files;  // safetensors, absolute; empty for tokenizers and schedulers
+  std::map<std::string, TensorEntry> tensors;
+  [[nodiscard]] std::uint64_t weight_bytes() const;
+};
+
+/// A diffusers folder whose headers were read and proven sound; no weights are loaded.
+struct Checkpoint {
+  std::string folder;          // absolute
+  std::string pipeline_class;  // "FluxPipeline"
+  std::map<std::string, Component> components;
+  Sha256Digest id{};  // SHA-256 over sorted (path, size, safetensors header, JSON files); costs no weight reads
+  [[nodiscard]] Component const& component(std::string const& name) const;
+  [[nodiscard]] bool has(std::string const& name) const { return components.count(name) != 0; }
+};
+
+/// Whether weights must be there, or config files are enough (`random_weights = true`).
+enum class WeightFiles { required, ignored };
+
+/// Reads model_index.json, the configs and the safetensors headers. Every problem of every file is
+/// added to `problems`; what could be read is returned.
+[[nodiscard]] Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files,
+                                         Problems& problems);
+
+/// Compares what a model needs with what the headers offer: missing tensors, wrong shapes.
+void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed,
+                      Problems& problems);
+
+/// Loads parameters from the component's mapped files, converted to `dtype` on `device`.
+[[nodiscard]] std::unique_ptr<WeightSource> open_weights(Component const& component,
+                                                         c10::ScalarType dtype, c10::Device device);
+
+/// Draws parameters from a seed and their names: normal with a deviation of 1 / sqrt(fan-in) for
+/// matrices, ones for norm scales, small values for biases. The same on every rank.
+[[nodiscard]] std::unique_ptr<WeightSource> random_weights(std::uint64_t seed, c10::ScalarType dtype,
+                                                           c10::Device device);
+
+}  // namespace ditbatch

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ditbatch {
+
+/// A tensor that a model cannot do without: its name in the checkpoint and its shape.
+/// `check` compares a model's specs with the files' headers, loading goes through them, and random
+/// weights are drawn for them.
+struct ParameterSpec {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<std::string> aliases = {};  // names the same tensor goes by in older or newer files
+};
+
+/// Where a model takes its parameters from while it is built.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+
+  /// The parameter as a contiguous tensor on the source's device, in the source's dtype.
+  /// Throws BadInput where name or shape do not fit.
+  [[nodiscard]] virtual at::Tensor take(ParameterSpec const& spec) = 0;
+
+ protected:
+  WeightSource() = default;
+  WeightSource(WeightSource const&) = default;
+  WeightSource& operator=(WeightSource const&) = default;
+};
+
+/// Writes down what a model asks for while it is built, and hands it tensors without storage
+/// (device "meta"). So a model's constructor is the only list of its parameters there is.
+class ParameterRecorder final : public WeightSource {
+ public:
+  [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override;
+  [[nodiscard]] std::vector<ParameterSpec> const& specs() const { return specs_; }
+
+ private:
+  std::vector<ParameterSpec> specs_;
+};
+
+}  // namespace ditbatch
