@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "core/device_kind.hpp"
+
 namespace ditbatch {
 
 enum class Dtype { bf16, fp16, fp32 };
-enum class DeviceKind { automatic, cuda, cpu };
+
 enum class RingKind { gather, p2p };
 enum class WeightPlacement { replicated, sharded };
 

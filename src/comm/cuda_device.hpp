@@ -1,0 +1,26 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <cuda_runtime_api.h>
+
+#include <source_location>
+#include <string>
+#include <vector>
+
+namespace ditbatch {
+
+/// Throws Error(unhealthy) with CUDA's text and the place of the call.
+void check_cuda(cudaError_t code, std::source_location where = std::source_location::current());
+
+/// UUIDs of the GPUs that this process sees; empty where there is no driver.
+[[nodiscard]] std::vector<std::string> cuda_device_uuids();
+
+/// Makes the device current and pins everything that would let bits depend on the layout. With
+/// `shared_as` >= 0 several ranks share the GPU: NCCL must take each for a host of its own.
+/// Returns the GPU's name.
+[[nodiscard]] std::string use_cuda_device(c10::Device device, int shared_as);
+
+/// "CUDA 13.0, cuDNN 9.19.0, cuBLAS ..., NCCL 2.28.9".
+[[nodiscard]] std::string cuda_library_versions();
+
+}  // namespace ditbatch

@@ -1,0 +1,135 @@
+#include "comm/device.hpp"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "comm/mpi_comm.hpp"
+#include "comm/mpi_session.hpp"
+#include "core/build_info.hpp"
+#include "core/error.hpp"
+#ifdef DITBATCH_CUDA
+#include "comm/cuda_device.hpp"
+#endif
+
+namespace ditbatch {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::uint64_t small_checkpoint_bytes = 2'000'000'000;
+
+std::string hosts_text(std::set<std::string> const& hosts) {
+  std::string text;
+  for (std::string const& host : hosts) text += (text.empty() ? "" : ", ") + host;
+  return text;
+}
+
+[[noreturn]] void refuse(std::string const& message) { throw Error(ExitCode::unhealthy, message); }
+
+// "model name" of the first processor: the kind of hardware that bits are compared within.
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown processor";
+}
+
+std::vector<std::string> visible_gpus() {
+#ifdef DITBATCH_CUDA
+  return cuda_device_uuids();
+#else
+  return {};
+#endif
+}
+
+}  // namespace
+
+std::vector<int> choose_devices(std::vector<RankHardware> const& ranks, DeviceRequest const& request) {
+  std::set<std::string> with_gpu, without_gpu;
+  for (RankHardware const& rank : ranks) (rank.gpu_uuids.empty() ? without_gpu : with_gpu).insert(rank.host);
+
+  bool const wants_cpu = request.kind == DeviceKind::cpu;
+  bool const none_has_gpu = with_gpu.empty();
+  if (request.kind == DeviceKind::cuda && !without_gpu.empty()) {
+    refuse("no GPU visible on " + hosts_text(without_gpu) +
+           " (device is \"cuda\") ask for GPUs: #SBATCH --gpus-per-node=N --ntasks-per-node=N");
+  }
+  if (request.kind == DeviceKind::automatic && none_has_gpu &&
+      (request.under_slurm || request.checkpoint_bytes > small_checkpoint_bytes)) {
+    refuse("no GPU visible on " + hosts_text(without_gpu) + " (" +
+           (request.under_slurm ? "a Slurm job" : "a checkpoint above 2 GB") +
+           " would run on CPUs unasked) ask for GPUs with --gpus-per-node, or write [runtime] device = \"cpu\"");
+  }
+  if (request.kind == DeviceKind::automatic && !none_has_gpu && !without_gpu.empty()) {
+    refuse("GPUs on " + hosts_text(with_gpu) + " but none on " + hosts_text(without_gpu) +
+           " (all ranks of a job use the same kind of device) leave those nodes out, or ask for"
+           " --gpus-per-node on all");
+  }
+  if (wants_cpu || none_has_gpu) return std::vector<int>(ranks.size(), -1);
+
+  std::vector<int> devices;
+  std::map<std::string, std::size_t> owner_of_gpu;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    auto const gpus = static_cast<int>(ranks[rank].gpu_uuids.size());
+    int const device = ranks[rank].local_rank % gpus;
+    auto const [owner, is_first] =
+        owner_of_gpu.emplace(ranks[rank].gpu_uuids[static_cast<std::size_t>(device)], rank);
+    if (!is_first && !request.share_gpu) {
+      refuse("ranks " + std::to_string(owner->second) + " and " + std::to_string(rank) + " on " +
+             ranks[rank].host + " would share the GPU " + owner->first + " (" + std::to_string(gpus) +
+             " visible to each) start one rank a GPU: --ntasks-per-node equal to --gpus-per-node, without"
+             " --gpus-per-task; or allow it with [runtime] share_gpu = true");
+    }
+    devices.push_back(device);
+  }
+  return devices;
+}
+
+ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
+  MPI_Comm node_comm = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank_of(world), MPI_INFO_NULL, &node_comm));
+  UniqueMpiComm const node(node_comm);
+
+  std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
+  int length = 0;
+  check_mpi(MPI_Get_processor_name(host.data(), &length));
+  bool const look_for_gpus = request.kind != DeviceKind::cpu;
+  json const mine{{"host", std::string(host.data())},
+                  {"local_rank", rank_of(node.get())},
+                  {"gpus", look_for_gpus ? visible_gpus() : std::vector<std::string>{}}};
+  std::vector<RankHardware> ranks;
+  for (std::string const& text : all_gather_strings(world, mine.dump())) {
+    json const parsed = json::parse(text);
+    ranks.push_back({parsed.at("host"), parsed.at("local_rank"), parsed.at("gpus")});
+  }
+  auto const rank = static_cast<std::size_t>(rank_of(world));
+  int const device = choose_devices(ranks, request)[rank];
+
+  // One thread a rank: with more, a GEMM splits K over threads and its bits depend on their number.
+  at::set_num_threads(1);
+  ChosenDevice chosen;
+  std::string const torch = std::string("torch ") + build_info::torch_version;
+  if (device < 0) {
+    chosen.name = processor_name();
+    chosen.hardware = chosen.name + ", " + torch;
+    return chosen;
+  }
+#ifdef DITBATCH_CUDA
+  chosen.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
+  chosen.gpu_uuid = ranks[rank].gpu_uuids[static_cast<std::size_t>(device)];
+  chosen.name = use_cuda_device(chosen.device, request.share_gpu ? static_cast<int>(rank) : -1);
+  chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
+#endif
+  return chosen;
+}
+
+}  // namespace ditbatch

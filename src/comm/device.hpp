@@ -1,0 +1,45 @@
+#pragma once
+
+#include <c10/core/Device.h>
+#include <mpi.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/device_kind.hpp"
+
+namespace ditbatch {
+
+/// What one rank sees of its node.
+struct RankHardware {
+  std::string host;
+  int local_rank = 0;                  // among the ranks of the node
+  std::vector<std::string> gpu_uuids;  // visible GPUs
+};
+
+struct DeviceRequest {
+  DeviceKind kind = DeviceKind::automatic;
+  bool share_gpu = false;
+  bool under_slurm = false;
+  std::uint64_t checkpoint_bytes = 0;
+};
+
+/// The device of every rank: an index into its gpu_uuids, or -1 for the CPU. Decided once for the whole
+/// world, from plain data. Throws Error(unhealthy) that names nodes and the missing flag where ranks
+/// with and without a GPU are mixed, two ranks would share a GPU unasked, or a big job would silently
+/// run on CPUs.
+[[nodiscard]] std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
+                                              DeviceRequest const& request);
+
+struct ChosenDevice {
+  c10::Device device{c10::kCPU};
+  std::string name;      // GPU's name, or the processor's
+  std::string gpu_uuid;  // empty on CPUs
+  std::string hardware;  // name, library versions and pinned algorithms: bits are compared within one value
+};
+
+/// Collective over the world: gathers what the ranks see, decides, and makes the device current.
+[[nodiscard]] ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request);
+
+}  // namespace ditbatch

@@ -1,0 +1,56 @@
+#include "comm/mesh_comms.hpp"
+
+#include <utility>
+
+#include "comm/mpi_tensor_comm.hpp"
+#include "core/error.hpp"
+#ifdef DITBATCH_CUDA
+#include "comm/nccl_tensor_comm.hpp"
+#endif
+
+namespace ditbatch {
+
+namespace {
+
+// One group of ranks that agree in `color`; a group of one needs no communicator.
+std::unique_ptr<TensorComm> make_group(MPI_Comm world, int color, c10::Device device) {
+  UniqueMpiComm comm = split(world, color);
+  if (size_of(comm.get()) == 1) return std::make_unique<SelfTensorComm>();
+#ifdef DITBATCH_CUDA
+  if (device.is_cuda()) return std::make_unique<NcclTensorComm>(comm.get(), device);
+#endif
+  ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
+  return std::make_unique<MpiTensorComm>(std::move(comm));
+}
+
+}  // namespace
+
+MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device) {
+  ensure(shape.size() == size_of(world), "the mesh has as many places as the world has ranks");
+  MeshComms comms;
+  comms.shape = shape;
+  comms.coordinate = coordinate_of(shape, rank_of(world));
+
+  // The color of a dimension's group: this rank's coordinate with that dimension set to its first place.
+  auto const first_of = [&](auto const& set_first) {
+    MeshCoordinate at = comms.coordinate;
+    set_first(at);
+    return world_rank_of(shape, at);
+  };
+  int const replica = comms.coordinate.replica;
+  int const branch = first_of([](MeshCoordinate& at) { at.pipefusion = at.ring = at.ulysses = 0; });
+  int const cfg = first_of([](MeshCoordinate& at) { at.cfg = 0; });
+  int const ring = first_of([](MeshCoordinate& at) { at.ring = 0; });
+  int const ulysses = first_of([](MeshCoordinate& at) { at.ulysses = 0; });
+
+  comms.queue = duplicate(world);
+  comms.replica_host = split(world, replica);
+  comms.replica = make_group(world, replica, device);
+  comms.branch = make_group(world, branch, device);
+  comms.cfg = make_group(world, cfg, device);
+  comms.ring = make_group(world, ring, device);
+  comms.ulysses = make_group(world, ulysses, device);
+  return comms;
+}
+
+}  // namespace ditbatch

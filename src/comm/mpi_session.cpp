@@ -1,0 +1,48 @@
+#include "comm/mpi_session.hpp"
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <exception>
+
+#include "comm/mpi_comm.hpp"
+#include "core/error.hpp"
+
+namespace ditbatch {
+
+std::string launcher_problem(int world_size) {
+  if (world_size > 1) return "";
+  for (char const* name : {"SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    char const* value = std::getenv(name);
+    if (value == nullptr || std::atoi(value) <= 1) continue;
+    return "this process is alone in its MPI world (" + std::string(name) + " says " + value +
+           " processes: launcher and MPI library do not talk to each other)" +
+           " use srun --mpi=pmix, or the mpirun of the MPI that ditbatch was built with";
+  }
+  return "";
+}
+
+MpiSession::MpiSession(int& argc, char**& argv) {
+  int provided = MPI_THREAD_SINGLE;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
+  // Before any split: children inherit the handler, and check_mpi would never fire without it.
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  require(provided == MPI_THREAD_MULTIPLE, ExitCode::unhealthy,
+          "this MPI has no MPI_THREAD_MULTIPLE (the work queue runs beside the collectives)"
+          " use an MPI that was built with it");
+  rank_ = rank_of(MPI_COMM_WORLD);
+  size_ = size_of(MPI_COMM_WORLD);
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  host_ = name.data();
+  std::string const problem = launcher_problem(size_);
+  require(problem.empty(), ExitCode::unhealthy, problem);
+}
+
+MpiSession::~MpiSession() {
+  if (std::uncaught_exceptions() == 0) MPI_Finalize();
+}
+
+}  // namespace ditbatch

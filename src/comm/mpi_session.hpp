@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+namespace ditbatch {
+
+/// MPI from its start to its end. Needs MPI_THREAD_MULTIPLE: the work server and the writers send
+/// messages while the main threads are in collectives.
+///
+/// The destructor does not finalise while an exception unwinds: other ranks may still stand in a
+/// collective, and MPI_Finalize would wait for them for ever. main() ends such a job by MPI_Abort.
+class MpiSession {
+ public:
+  /// Throws Error(unhealthy) where the launcher did not make one world of all processes.
+  MpiSession(int& argc, char**& argv);
+  MpiSession(MpiSession const&) = delete;
+  MpiSession& operator=(MpiSession const&) = delete;
+  ~MpiSession();
+
+  [[nodiscard]] int rank() const { return rank_; }
+  [[nodiscard]] int size() const { return size_; }
+  [[nodiscard]] std::string const& host() const { return host_; }
+
+ private:
+  int rank_ = 0;
+  int size_ = 1;
+  std::string host_;
+};
+
+/// Why a world of `world_size` ranks contradicts what the launcher's environment says; "" if it does not.
+/// N processes that each believe to be alone would write one run folder N times.
+[[nodiscard]] std::string launcher_problem(int world_size);
+
+}  // namespace ditbatch

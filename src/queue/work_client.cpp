@@ -1,0 +1,94 @@
+#include "queue/work_client.hpp"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "core/error.hpp"
+#include "manifest/record_message.hpp"
+
+namespace ditbatch {
+
+using nlohmann::json;
+using queue::Channel;
+
+namespace {
+
+constexpr int server_rank = 0;
+
+std::string request_for(Channel channel, char const* verb, json fields) {
+  fields["channel"] = static_cast<int>(channel);
+  fields["verb"] = verb;
+  // Error texts may hold bytes that are not UTF-8: replace them rather than fail while reporting.
+  return fields.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+json WorkClient::ask(Channel channel, std::string const& request) {
+  queue::send_text(comm_, server_rank, queue::request_tag, request);
+  json reply = json::parse(queue::wait_for_text(comm_, server_rank, queue::reply_tag(channel)));
+  if (reply.contains("error")) throw Error(static_cast<ExitCode>(reply.at("code").get<int>()), reply.at("error"));
+  return reply;
+}
+
+std::optional<Lease> WorkClient::next() {
+  while (true) {
+    json const reply = ask(Channel::main, request_for(Channel::main, "next", {{"replica", replica_}}));
+    std::string const answer = reply.at("answer");
+    if (answer == "finished") return std::nullopt;
+    if (answer == "wait") {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      continue;
+    }
+    Lease lease{record_from_message(reply.at("record")), reply.at("epoch"), reply.at("attempt")};
+    std::scoped_lock const lock(mutex_);
+    epochs_[{lease.record.id, lease.record.index}] = lease.epoch;
+    return lease;
+  }
+}
+
+void WorkClient::failed(Lease const& lease, std::string const& error) {
+  (void)ask(Channel::main, request_for(Channel::main, "failed",
+                                       {{"id", lease.record.id},
+                                        {"index", lease.record.index},
+                                        {"epoch", lease.epoch},
+                                        {"error", error}}));
+}
+
+void WorkClient::goodbye() {
+  queue::send_text(comm_, server_rank, queue::request_tag, request_for(Channel::main, "goodbye", json::object()));
+}
+
+bool WorkClient::may_append(std::string const& id, std::uint16_t index) {
+  std::uint64_t epoch = 0;
+  {
+    std::scoped_lock const lock(mutex_);
+    auto const found = epochs_.find({id, index});
+    ensure(found != epochs_.end(), "only a leased record is appended");
+    epoch = found->second;
+    epochs_.erase(found);
+  }
+  return ask(Channel::writer, request_for(Channel::writer, "may_append",
+                                          {{"id", id}, {"index", index}, {"epoch", epoch}}))
+      .at("granted");
+}
+
+int WorkClient::next_shard_number(std::int64_t width_px, std::int64_t height_px) {
+  std::string const folder = std::to_string(width_px) + "x" + std::to_string(height_px);
+  return ask(Channel::writer, request_for(Channel::writer, "shard_number", {{"folder", folder}}))
+      .at("number");
+}
+
+void WorkClient::published(PublishedShard const& shard) {
+  json keys = json::array();
+  for (auto const& key : shard.keys) keys.push_back({key.id, key.index});
+  (void)ask(Channel::writer, request_for(Channel::writer, "published",
+                                         {{"file", shard.file},
+                                          {"rows", shard.rows},
+                                          {"bytes", shard.bytes},
+                                          {"sha256", shard.sha256},
+                                          {"keys", std::move(keys)}}));
+}
+
+}  // namespace ditbatch

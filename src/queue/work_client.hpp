@@ -1,0 +1,47 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "output/output_writer.hpp"
+#include "queue/messages.hpp"
+#include "queue/work_ledger.hpp"
+
+namespace ditbatch {
+
+/// A replica leader's side of the work queue. The main thread takes records, the writer thread asks
+/// before it appends a row and before it publishes a shard.
+class WorkClient final : public PublishGate {
+ public:
+  WorkClient(MPI_Comm comm, int replica) : comm_(comm), replica_(replica) {}
+
+  /// The next record; none when the work is done or the job was told to stop. Waits while records of
+  /// other replicas may still come back. Main thread.
+  [[nodiscard]] std::optional<Lease> next();
+  /// An attempt went wrong. Main thread.
+  void failed(Lease const& lease, std::string const& error);
+  /// No more questions will come. Main thread, after the writer has finished.
+  void goodbye();
+
+  [[nodiscard]] bool may_append(std::string const& id, std::uint16_t index) override;
+  [[nodiscard]] int next_shard_number(std::int64_t width_px, std::int64_t height_px) override;
+  void published(PublishedShard const& shard) override;
+
+ private:
+  /// Throws the server's error, if that is the answer.
+  nlohmann::json ask(queue::Channel channel, std::string const& request);
+
+  MPI_Comm comm_;
+  int replica_;
+  std::mutex mutex_;  // guards epochs_, which both threads use
+  std::map<std::pair<std::string, std::uint16_t>, std::uint64_t> epochs_;
+};
+
+}  // namespace ditbatch

@@ -1,0 +1,124 @@
+#include "queue/work_ledger.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace ditbatch {
+
+Bucket bucket_of(ImageRecord const& record) {
+  return {record.width_px, record.height_px, record.steps, record.uses_true_cfg() ? 2 : 1};
+}
+
+double predicted_cost(ImageRecord const& record) {
+  Bucket const bucket = bucket_of(record);
+  return static_cast<double>(bucket.width_px) * static_cast<double>(bucket.height_px) *
+         static_cast<double>(bucket.steps) * bucket.branches;
+}
+
+WorkLedger::WorkLedger(std::vector<ImageRecord> records, Options options)
+    : options_(options), replica_bucket_(static_cast<std::size_t>(options.replicas)) {
+  items_.reserve(records.size());
+  for (ImageRecord& record : records) {
+    bool const is_new = by_key_.emplace(Key{record.id, record.index}, items_.size()).second;
+    ensure(is_new, "a record stands in the queue once");
+    pending_.push_back(items_.size());
+    items_.push_back({std::move(record)});
+  }
+  counts_.total = counts_.pending = items_.size();
+}
+
+std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
+  std::optional<Bucket> const& own = replica_bucket_[static_cast<std::size_t>(replica)];
+  std::set<Bucket> others;
+  for (std::size_t other = 0; other < replica_bucket_.size(); ++other) {
+    if (static_cast<int>(other) != replica && replica_bucket_[other]) others.insert(*replica_bucket_[other]);
+  }
+
+  bool const last_items = pending_.size() <= static_cast<std::size_t>(options_.replicas);
+  std::optional<std::size_t> first, of_free_bucket, longest, same_replica;
+  std::size_t const window = std::min(pending_.size(), options_.window);
+  for (std::size_t place = 0; place < window; ++place) {
+    Item const& item = items_[pending_[place]];
+    if (item.not_before_s > now_s) continue;
+    if (item.last_replica == replica && options_.replicas > 1) {  // a retry goes elsewhere if it can
+      if (!same_replica) same_replica = place;
+      continue;
+    }
+    Bucket const bucket = bucket_of(item.record);
+    if (own && bucket == *own && !last_items) return place;
+    if (!first) first = place;
+    if (!of_free_bucket && others.count(bucket) == 0) of_free_bucket = place;
+    if (!longest || predicted_cost(item.record) > predicted_cost(items_[pending_[*longest]].record)) {
+      longest = place;
+    }
+  }
+  if (last_items && longest) return longest;
+  if (of_free_bucket) return of_free_bucket;
+  return first ? first : same_replica;
+}
+
+WorkLedger::Next WorkLedger::next(int replica, double now_s) {
+  if (counts_.failed > options_.abort_failed) return {Answer::finished, std::nullopt};
+  std::optional<std::size_t> const place = choose(replica, now_s);
+  if (!place) {
+    bool const may_come_back = counts_.pending + counts_.leased > 0;
+    return {may_come_back ? Answer::wait : Answer::finished, std::nullopt};
+  }
+  Item& item = items_[pending_[*place]];
+  pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(*place));
+  item.state = State::leased;
+  item.epoch = ++last_epoch_;
+  item.attempt += 1;
+  item.last_replica = replica;
+  replica_bucket_[static_cast<std::size_t>(replica)] = bucket_of(item.record);
+  counts_.pending -= 1;
+  counts_.leased += 1;
+  return {Answer::leased, Lease{item.record, item.epoch, item.attempt}};
+}
+
+bool WorkLedger::may_append(std::string const& id, std::uint16_t index, std::uint64_t epoch) {
+  auto const found = by_key_.find({id, index});
+  if (found == by_key_.end()) return false;
+  Item& item = items_[found->second];
+  if (item.state != State::leased || item.epoch != epoch) return false;
+  item.state = State::appended;
+  counts_.leased -= 1;
+  counts_.appended += 1;
+  return true;
+}
+
+void WorkLedger::published(std::string const& id, std::uint16_t index) {
+  auto const found = by_key_.find({id, index});
+  if (found == by_key_.end() || items_[found->second].state != State::appended) return;
+  items_[found->second].state = State::published;
+  counts_.appended -= 1;
+  counts_.done += 1;
+}
+
+std::optional<FailedRecord> WorkLedger::failed(std::string const& id, std::uint16_t index,
+                                               std::uint64_t epoch, std::string const& error,
+                                               double now_s) {
+  auto const found = by_key_.find({id, index});
+  if (found == by_key_.end()) return std::nullopt;
+  Item& item = items_[found->second];
+  if (item.state != State::leased || item.epoch != epoch) return std::nullopt;
+  counts_.leased -= 1;
+  if (item.attempt <= options_.retries) {
+    item.state = State::pending;
+    item.not_before_s = now_s + options_.backoff_s * std::exp2(item.attempt - 1);
+    pending_.push_back(found->second);
+    counts_.pending += 1;
+    return std::nullopt;
+  }
+  item.state = State::failed;
+  counts_.failed += 1;
+  return FailedRecord{id, index, item.attempt, error};
+}
+
+WorkCounts WorkLedger::counts() const { return counts_; }
+
+}  // namespace ditbatch

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manifest/image_record.hpp"
+
+namespace ditbatch {
+
+/// Records that run alike: one size, one number of steps, one number of branches.
+struct Bucket {
+  std::int64_t width_px = 0;
+  std::int64_t height_px = 0;
+  std::int64_t steps = 0;
+  int branches = 1;
+  friend auto operator<=>(Bucket const&, Bucket const&) = default;
+};
+[[nodiscard]] Bucket bucket_of(ImageRecord const& record);
+
+/// Relative cost of a record: pixels x steps x branches.
+[[nodiscard]] double predicted_cost(ImageRecord const& record);
+
+/// One record handed to one replica, for one attempt.
+struct Lease {
+  ImageRecord record;
+  std::uint64_t epoch = 0;  // never used twice; a late owner is known by its old epoch
+  int attempt = 0;          // from 1
+};
+
+/// A record that is given up, for failed.jsonl.
+struct FailedRecord {
+  std::string id;
+  std::uint16_t index = 0;
+  int attempts = 0;
+  std::string error;
+};
+
+struct WorkCounts {
+  std::size_t total = 0;  // of this session
+  std::size_t done = 0;   // in published shards
+  std::size_t appended = 0;
+  std::size_t leased = 0;
+  std::size_t pending = 0;
+  std::size_t failed = 0;
+};
+
+/// Who makes what: the state of the work queue as plain data, without messages, threads or files.
+///
+/// The order is the manifest's, grouped by bucket within a window; a replica stays in its bucket while
+/// that has work, so that it keeps one partial shard. The last items go longest first. Each
+/// (id, index) is granted to be appended once, whoever asks.
+class WorkLedger {
+ public:
+  struct Options {
+    int replicas = 1;
+    int retries = 2;
+    std::size_t window = 512;
+    double backoff_s = 1.0;  // before the second attempt; doubled for each further one
+    std::size_t abort_failed = SIZE_MAX;  // with more failures than this nothing more is handed out
+  };
+  WorkLedger(std::vector<ImageRecord> records, Options options);
+
+  enum class Answer { leased, wait, finished };
+  struct Next {
+    Answer answer = Answer::finished;
+    std::optional<Lease> lease;  // there for Answer::leased
+  };
+  /// The next record for a replica at this time; `wait` while only others hold work that may come back.
+  [[nodiscard]] Next next(int replica, double now_s);
+
+  /// Whether this owner may append the row: once for each (id, index), and only under a live lease.
+  [[nodiscard]] bool may_append(std::string const& id, std::uint16_t index, std::uint64_t epoch);
+
+  /// A published shard holds the record.
+  void published(std::string const& id, std::uint16_t index);
+
+  /// An attempt went wrong. Comes back later, elsewhere, or is given up after `retries`.
+  std::optional<FailedRecord> failed(std::string const& id, std::uint16_t index, std::uint64_t epoch,
+                                     std::string const& error, double now_s);
+
+  [[nodiscard]] WorkCounts counts() const;
+
+ private:
+  using Key = std::pair<std::string, std::uint16_t>;
+  enum class State { pending, leased, appended, published, failed };
+  struct Item {
+    ImageRecord record;
+    State state = State::pending;
+    std::uint64_t epoch = 0;
+    int attempt = 0;
+    double not_before_s = 0;
+    int last_replica = -1;
+  };
+  [[nodiscard]] std::optional<std::size_t> choose(int replica, double now_s) const;
+
+  Options options_;
+  std::vector<Item> items_;
+  std::map<Key, std::size_t> by_key_;
+  std::deque<std::size_t> pending_;  // in the order of the manifest, retries at the end
+  std::vector<std::optional<Bucket>> replica_bucket_;
+  std::uint64_t last_epoch_ = 0;
+  WorkCounts counts_;
+};
+
+}  // namespace ditbatch

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <atomic>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "output/publish.hpp"
+#include "queue/work_ledger.hpp"
+
+namespace ditbatch {
+
+/// Answers the replica leaders from a thread on rank 0: hands out records, grants each (id, index)
+/// once, gives shard numbers, and alone writes the index and the list of failures.
+/// Lives from before the first leader asks until every leader has said goodbye.
+class WorkServer {
+ public:
+  struct Options {
+    MPI_Comm comm = MPI_COMM_NULL;  // the queue's own; outlives the server
+    int leaders = 1;
+    std::string index_path;
+    std::string failed_path;
+    std::map<std::string, int> next_shard_number;  // by size folder, "1024x768"
+    std::function<bool()> must_stop;               // asked before each record is handed out
+  };
+  WorkServer(WorkLedger ledger, Options options);
+  WorkServer(WorkServer const&) = delete;
+  WorkServer& operator=(WorkServer const&) = delete;
+  /// Waits for the goodbyes; while unwinding it only tells the thread to end.
+  ~WorkServer();
+
+  [[nodiscard]] WorkCounts counts() const;
+  /// Waits for the goodbyes and rethrows what went wrong on the thread.
+  void finish();
+
+ private:
+  void serve();
+  [[nodiscard]] std::string answer(std::string const& request);
+
+  Options options_;
+  mutable std::mutex mutex_;  // guards ledger_
+  WorkLedger ledger_;
+  std::atomic<bool> cancelled_{false};
+  std::exception_ptr error_;
+  std::thread thread_;
+};
+
+}  // namespace ditbatch

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/run_config.hpp"
+#include "core/problem.hpp"
+#include "manifest/image_record.hpp"
+#include "mesh/device_mesh.hpp"
+#include "pipeline/flux_pipeline.hpp"
+#include "weights/checkpoint.hpp"
+
+namespace ditbatch {
+
+/// Part `index` of `count` of a manifest, by the hash of the ids.
+struct ManifestPart {
+  int index = 0;
+  int count = 1;
+};
+
+/// What the command line adds to the config.
+struct RunOptions {
+  std::optional<ManifestPart> part;
+  std::optional<std::size_t> limit;  // at most so many records of those still to do
+  std::optional<double> max_hours;
+  enum class Failed { skip, retry } failed = Failed::skip;
+};
+
+/// Everything a job stands on, read and proven sound before a model is loaded or a GPU touched.
+struct JobInput {
+  Checkpoint checkpoint;
+  FluxConfigs configs;
+  MeshShape mesh;
+  std::vector<ImageRecord> records;  // of this part, in the order of the manifest
+};
+
+/// Whether the manifest is read: rank 0 alone needs its records.
+enum class ReadManifest { yes, no };
+
+/// Reads checkpoint headers, mesh and manifest. All problems are added to `problems`; with any of
+/// them the result must not be used. Writes nothing.
+[[nodiscard]] JobInput read_job_input(RunConfig const& config, int ranks,
+                                      std::optional<ManifestPart> part, ReadManifest read_manifest,
+                                      Problems& problems);
+
+}  // namespace ditbatch

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/trace.hpp"
+
+namespace ditbatch {
+
+/// What the main thread of a rank is doing. It is always in exactly one phase, so a rank's phases add
+/// up to its wall time.
+enum class Phase : std::size_t { start, load, text, denoise, decode, hand_over, wait, drain };
+
+inline constexpr std::size_t phase_count = 8;
+inline constexpr std::array<char const*, phase_count> phase_names{
+    "start", "load", "text", "denoise", "decode", "hand_over", "wait", "drain"};
+
+/// The phases of an image, as the shard's `timing_s` has them.
+inline constexpr std::array<Phase, 5> image_phases{Phase::text, Phase::denoise, Phase::decode,
+                                                   Phase::hand_over, Phase::wait};
+
+[[nodiscard]] std::vector<std::string> image_phase_names();
+
+/// Divides the wall time of a rank's main thread into phases.
+class PhaseClock {
+ public:
+  /// Starts in Phase::start, at the given time of the steady clock (when the process began).
+  PhaseClock(Trace& trace, std::int64_t begin_ns);
+
+  /// Ends the current phase and begins another.
+  void enter(Phase phase, std::string const& record_id = {});
+
+  /// Seconds in each of image_phases since the previous call. The current phase goes on.
+  [[nodiscard]] std::vector<float> take_image_s();
+
+  /// Seconds in every phase since the beginning; the current phase is counted up to now.
+  [[nodiscard]] std::array<double, phase_count> totals_s() const;
+  [[nodiscard]] double wall_s() const;
+
+ private:
+  void close_current(std::int64_t now);
+
+  Trace& trace_;
+  std::int64_t begin_ns_;
+  std::int64_t phase_begin_ns_;
+  Phase phase_ = Phase::start;
+  std::string record_id_;
+  std::array<std::int64_t, phase_count> total_ns_{};
+  std::array<std::int64_t, phase_count> taken_ns_{};
+};
+
+}  // namespace ditbatch

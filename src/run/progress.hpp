@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <condition_variable>
+#include <thread>
+
+#include "queue/work_ledger.hpp"
+
+namespace ditbatch {
+
+/// Tells how far the job is, from a thread on rank 0: one line that rewrites itself on a terminal,
+/// a line every 30 s otherwise. Ends with a last line.
+class ProgressLine {
+ public:
+  /// `already_done` images were there before this session.
+  ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done);
+  ProgressLine(ProgressLine const&) = delete;
+  ProgressLine& operator=(ProgressLine const&) = delete;
+  ~ProgressLine();
+
+ private:
+  void run();
+  void print(char const* line_end) const;
+
+  std::function<WorkCounts()> counts_;
+  std::size_t already_done_;
+  std::int64_t begin_ns_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool end_ = false;
+  std::thread thread_;
+};
+
+/// "12/64 images, 0.42 images/s, ETA 2 min 4 s, 1 failed": made of made + appended ones.
+[[nodiscard]] std::string progress_text(WorkCounts const& counts, std::size_t already_done,
+                                        double elapsed_s);
+
+}  // namespace ditbatch

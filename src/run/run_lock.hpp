@@ -1,0 +1,34 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace ditbatch {
+
+/// At most one job works on a run folder (or on one part of it). The lock is a file made with an
+/// exclusive create that names its owner and carries a counter, which a thread of the owner moves on.
+/// It is stale when its process is gone from this host, or its counter stood still for three
+/// intervals of the observer's clock. Not flock: many parallel file systems have it off or per node.
+class RunLock {
+ public:
+  /// Takes the lock or throws Error(bad_input) that names the owner. `part` is "" or like "p0007".
+  RunLock(std::string const& run_dir, std::string const& part);
+  RunLock(RunLock const&) = delete;
+  RunLock& operator=(RunLock const&) = delete;
+  ~RunLock();
+
+ private:
+  void beat();
+
+  std::string path_;
+  std::string owner_;  // JSON text without the counter
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool end_ = false;
+  std::thread thread_;
+};
+
+}  // namespace ditbatch

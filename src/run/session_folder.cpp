@@ -1,0 +1,67 @@
+#include "run/session_folder.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "config/load_run_config.hpp"
+#include "core/build_info.hpp"
+#include "core/trace.hpp"
+#include "run/write_text.hpp"
+
+namespace ditbatch {
+
+using nlohmann::json;
+
+namespace {
+
+// No secrets in files: only variables that say how the job was launched.
+constexpr std::array allowed_variables{
+    "SLURM_JOB_ID",     "SLURM_JOB_NAME",       "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST",
+    "SLURM_NTASKS",     "SLURM_ARRAY_JOB_ID",   "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
+    "SLURM_CPUS_PER_TASK", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",  "NCCL_SOCKET_IFNAME",
+    "NCCL_IB_HCA",      "NCCL_DEBUG",           "NCCL_HOSTID",         "OMPI_MCA_pml"};
+
+}  // namespace
+
+std::string to_message(RankPlace const& place) {
+  return json{{"rank", place.rank},
+              {"replica", place.replica},
+              {"host", place.host},
+              {"device", place.device},
+              {"gpu_uuid", place.gpu_uuid}}
+      .dump();
+}
+
+RankPlace rank_place_from_message(std::string const& message) {
+  json const parsed = json::parse(message);
+  return {parsed.at("rank"), parsed.at("replica"), parsed.at("host"), parsed.at("device"),
+          parsed.at("gpu_uuid")};
+}
+
+void write_session_files(std::string const& folder, RunConfig const& config, MeshShape const& mesh,
+                         std::vector<RankPlace> const& places, std::string const& hardware,
+                         std::string const& checkpoint_id) {
+  std::map<std::string, std::string> environment;
+  for (char const* name : allowed_variables) {
+    if (char const* value = std::getenv(name)) environment[name] = value;
+  }
+  json ranks = json::array();
+  for (RankPlace const& place : places) ranks.push_back(json::parse(to_message(place)));
+  json const session{{"begin_unix_ns", unix_time_ns()},
+                     {"software", "ditbatch"},
+                     {"version", build_info::version},
+                     {"git_revision", build_info::git_revision},
+                     {"torch_version", build_info::torch_version},
+                     {"hdf5_version", build_info::hdf5_version},
+                     {"layout", layout_name(mesh)},
+                     {"hardware", hardware},
+                     {"checkpoint_id", checkpoint_id},
+                     {"environment", environment},
+                     {"ranks", ranks}};
+  write_text(folder + "/session.json", session.dump(2) + "\n");
+  write_text(folder + "/run.toml", to_toml(config));
+}
+
+}  // namespace ditbatch

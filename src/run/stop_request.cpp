@@ -1,0 +1,49 @@
+#include "run/stop_request.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "core/trace.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+// The one piece of state a signal handler may touch.
+volatile std::sig_atomic_t received_signal = 0;
+extern "C" void remember_signal(int signal) { received_signal = signal; }
+
+double unix_time_s() { return static_cast<double>(unix_time_ns()) * 1e-9; }
+
+}  // namespace
+
+StopRequest::StopRequest(Options options) : options_(std::move(options)) {
+  std::signal(SIGUSR1, remember_signal);
+  std::signal(SIGTERM, remember_signal);
+  auto const earlier = [&](double end_s) {
+    double const deadline_s = end_s - options_.drain_s;
+    deadline_unix_s_ = deadline_unix_s_ == 0 ? deadline_s : std::min(deadline_unix_s_, deadline_s);
+  };
+  if (options_.max_hours) earlier(unix_time_s() + *options_.max_hours * 3600 + options_.drain_s);
+  if (char const* end = std::getenv("SLURM_JOB_END_TIME")) earlier(std::strtod(end, nullptr));
+}
+
+bool StopRequest::must_stop() {
+  if (!reason_.empty()) return true;
+  if (received_signal != 0) {
+    reason_ = "signal " + std::to_string(static_cast<int>(received_signal));
+    return true;
+  }
+  double const now_s = unix_time_s();
+  if (now_s - last_look_s_ < 1.0) return false;
+  last_look_s_ = now_s;
+  std::error_code ignored;
+  if (std::filesystem::exists(options_.run_dir + "/STOP", ignored)) reason_ = "the file STOP";
+  if (deadline_unix_s_ != 0 && now_s >= deadline_unix_s_) reason_ = "the end of the allotted time";
+  return !reason_.empty();
+}
+
+}  // namespace ditbatch

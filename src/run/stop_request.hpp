@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "config/run_config.hpp"
+
+namespace ditbatch {
+
+/// Whether the job was told to stop: by SIGUSR1 or SIGTERM, by a file STOP in the run folder, or
+/// because its time is up (`--max-hours`, or the end of the Slurm allocation less `drain_s`).
+/// Records in hand are finished and published; the exit code is then 75.
+class StopRequest {
+ public:
+  struct Options {
+    std::string run_dir;
+    std::optional<double> max_hours;
+    double drain_s = 240;
+  };
+  /// Installs the signal handlers of this process.
+  explicit StopRequest(Options options);
+
+  /// Looks at the file and the clock at most once a second. One thread.
+  [[nodiscard]] bool must_stop();
+  /// Why, for the log; empty as long as the job goes on.
+  [[nodiscard]] std::string const& reason() const { return reason_; }
+
+ private:
+  Options options_;
+  double deadline_unix_s_ = 0;  // 0: none
+  double last_look_s_ = 0;
+  std::string reason_;
+};
+
+}  // namespace ditbatch

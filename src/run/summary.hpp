@@ -1,0 +1,37 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "queue/work_ledger.hpp"
+#include "run/phase_clock.hpp"
+
+namespace ditbatch {
+
+/// What one rank did with its wall time.
+struct RankTotals {
+  int rank = 0;
+  std::string host;
+  double wall_s = 0;
+  std::array<double, phase_count> phase_s{};  // adds up to wall_s
+  double writer_wait_s = 0;                   // main thread held up by a full writer queue, within hand_over
+};
+[[nodiscard]] std::string to_message(RankTotals const& totals);
+[[nodiscard]] RankTotals rank_totals_from_message(std::string const& message);
+
+struct JobSummary {
+  std::string name;
+  std::string layout;
+  WorkCounts counts;
+  std::size_t already_done = 0;
+  std::string stop_reason;  // empty: the work was done
+  std::vector<RankTotals> ranks;
+};
+
+/// summary.json.
+[[nodiscard]] std::string summary_json(JobSummary const& summary);
+/// The same for people: counts, then seconds by phase (mean over ranks, slowest rank), which add up.
+[[nodiscard]] std::string summary_text(JobSummary const& summary);
+
+}  // namespace ditbatch

@@ -1,0 +1,43 @@
+#include "run/write_text.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "core/unique_handle.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+struct FileTraits {
+  using Handle = int;
+  static Handle null() noexcept { return -1; }
+  static void close(Handle handle) noexcept { ::close(handle); }
+};
+
+}  // namespace
+
+void write_text(std::string const& path, std::string const& text) {
+  std::string const fresh = path + ".new";
+  auto const check = [&](bool good) {
+    require(good, ExitCode::io, "cannot write " + path + " (" + std::strerror(errno) + ")");
+  };
+  UniqueHandle<FileTraits> file(::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));
+  check(static_cast<bool>(file));
+  std::size_t written = 0;
+  while (written < text.size()) {
+    ssize_t const count = ::write(file.get(), text.data() + written, text.size() - written);
+    check(count > 0);
+    written += static_cast<std::size_t>(count);
+  }
+  check(::fsync(file.get()) == 0);
+  check(::close(file.release()) == 0);
+  check(std::rename(fresh.c_str(), path.c_str()) == 0);
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+
+namespace ditbatch {
+
+/// Replaces a small file at once: written beside it, flushed, renamed. Throws Error(io).
+void write_text(std::string const& path, std::string const& text);
+
+}  // namespace ditbatch
