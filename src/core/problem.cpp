@@ -88,7 +88,7 @@ Position position_of(std::string file, std::string_view text, std::size_t offset
   return {std::move(file), line, column};
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t longest = 80;
   std::string out = "'";
   std::size_t i = 0;

@@ -60,6 +60,6 @@ class BadInput : public Error {
 [[nodiscard]] Position position_of(std::string file, std::string_view text, std::size_t offset);
 
 /// Text as it can stand in one line of a message: control characters and bad UTF-8 escaped, long text cut.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 }  // namespace ditbatch

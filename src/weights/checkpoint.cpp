@@ -16,7 +16,7 @@ using nlohmann::json;
 
 std::uint64_t Component::weight_bytes() const {
   std::uint64_t total = 0;
-  for (auto const& [name, entry] : tensors) total += entry.size_bytes;
+  for (auto const& tensor : tensors) total += tensor.second.size_bytes;
   return total;
 }
 
@@ -80,7 +80,7 @@ std::map<std::string, std::string> read_index(std::string const& path, Problems&
   for (auto const& [tensor, file] : root["weight_map"].items()) {
     if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos || !ends_with(file, ".safetensors")) {
       problems.add(document->position("weight_map/" + tensor), "weight_map",
-                   "not usable: " + quoted(file.dump()) + " for " + quoted(tensor) + " (must be a safetensors file beside the index)");
+                   "not usable: " + in_quotes(file.dump()) + " for " + in_quotes(tensor) + " (must be a safetensors file beside the index)");
       continue;
     }
     file_of_tensor[tensor] = file;
@@ -94,7 +94,7 @@ void add_tensors(Component& component, SafetensorsHeader const& header, Problems
     bool const is_new = component.tensors
         .emplace(name, TensorEntry{entry.dtype, entry.shape, component.files.size() - 1, entry.offset, entry.size_bytes})
         .second;
-    if (!is_new) problems.add({header.path}, quoted(name), "stands in two files (which counts is not defined) fetch the folder again");
+    if (!is_new) problems.add({header.path}, in_quotes(name), "stands in two files (which counts is not defined) fetch the folder again");
   }
 }
 
@@ -117,13 +117,13 @@ void read_weights(Component& component, Sha256& id, Problems& problems) {
     id.update(component.name + "/" + file + "\n" + std::to_string(header->file_bytes) + "\n" + header->text + "\n");
     for (auto const& [tensor, named_file] : file_of_tensor) {
       if (named_file == file && header->tensors.count(tensor) == 0) {
-        problems.add({header->path}, quoted(tensor), "missing (" + chosen + " says it is in this file) fetch the folder again");
+        problems.add({header->path}, in_quotes(tensor), "missing (" + chosen + " says it is in this file) fetch the folder again");
       }
     }
   }
   for (auto const& [name, entry] : component.tensors) {
     if (has_index && file_of_tensor.count(name) == 0) {
-      problems.add({component.files[entry.file]}, quoted(name), "is not in " + chosen + " (index and files belong to different versions) fetch the folder again");
+      problems.add({component.files[entry.file]}, in_quotes(name), "is not in " + chosen + " (index and files belong to different versions) fetch the folder again");
     }
   }
 }
@@ -162,7 +162,7 @@ Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files, 
   checkpoint.pipeline_class = root["_class_name"];
   if (checkpoint.pipeline_class != "FluxPipeline") {
     problems.add(index->position("_class_name"), "_class_name",
-                 "not supported: " + quoted(checkpoint.pipeline_class) + " (this version runs FluxPipeline) use a FLUX.1 folder");
+                 "not supported: " + in_quotes(checkpoint.pipeline_class) + " (this version runs FluxPipeline) use a FLUX.1 folder");
     return checkpoint;
   }
 

@@ -10,6 +10,12 @@
 
 namespace ditbatch {
 
+/// Which whole numbers a config key may have.
+struct IntRange {
+  std::int64_t least = 1;
+  std::int64_t most = 1'000'000;
+};
+
 /// A component's `config.json`: typed, checked look-ups. A key that is absent yields the default of
 /// the diffusers or transformers class, which the caller names; one of the wrong type or out of
 /// range becomes a Problem with its position, and the default is returned so that checking goes on.
@@ -30,10 +36,6 @@ class JsonConfig {
   [[nodiscard]] std::string const& path() const;
   [[nodiscard]] bool has(std::string const& key) const;  // present and not null
 
-  struct IntRange {
-    std::int64_t least = 1;
-    std::int64_t most = 1'000'000;
-  };
   [[nodiscard]] std::int64_t get_int(std::string const& key, std::int64_t fallback, Problems& problems,
                                      IntRange range = {}) const;
   [[nodiscard]] double get_double(std::string const& key, double fallback, Problems& problems) const;

@@ -40,7 +40,7 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   bool Key(char const* text, rapidjson::SizeType size, bool) {
     keys_.back() = std::string(text, size);
     if (containers_.back().contains(keys_.back())) {
-      complaint = "duplicate key " + quoted(keys_.back()) + " (which of the two counts is not defined) remove one";
+      complaint = "duplicate key " + in_quotes(keys_.back()) + " (which of the two counts is not defined) remove one";
       return false;
     }
     if (keys_.size() == 1) offsets[keys_.back()] = stream_.Tell() + 1;

@@ -52,7 +52,7 @@ void check_parameter(Component const& component, ParameterSpec const& spec, Prob
     std::string const near = nearest_name(spec.name, known);
     problems.add({component.folder}, spec.name,
                  "missing from the weights (config.json asks for " + shape_text(spec.shape) + ")" +
-                     (near.empty() ? " config and weights do not belong together" : " the nearest name there is " + quoted(near)));
+                     (near.empty() ? " config and weights do not belong together" : " the nearest name there is " + in_quotes(near)));
     return;
   }
   std::string const& file = component.files[found.entry->file];

@@ -39,7 +39,7 @@ std::string read_entry(json const& value, SafetensorsEntry& entry) {
   }
   entry.dtype = value["dtype"];
   std::uint64_t const bits = bits_of(entry.dtype);
-  if (bits == 0) return "has the unknown dtype " + quoted(entry.dtype);
+  if (bits == 0) return "has the unknown dtype " + in_quotes(entry.dtype);
   if (value["shape"].size() > 16) return "has more than 16 dimensions";
   std::uint64_t total_bits = bits;
   bool is_empty = false;
@@ -105,7 +105,7 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
   bool sound = true;
   for (auto const& [name, value] : document->value.items()) {
     auto const entry_fault = [&](std::string const& text) {
-      problems.add(document->position(name), quoted(name), text + " (a broken or hostile file) fetch it again");
+      problems.add(document->position(name), in_quotes(name), text + " (a broken or hostile file) fetch it again");
       sound = false;
     };
     if (name == "__metadata__") {
@@ -138,7 +138,7 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
   std::uint64_t covered = 0;
   for (Extent const& extent : extents) {
     if (extent.begin != covered) {
-      problems.add(document->position(*extent.name), quoted(*extent.name),
+      problems.add(document->position(*extent.name), in_quotes(*extent.name),
                    std::string(extent.begin < covered ? "overlaps the tensor before it" : "leaves a gap before it") +
                        " (tensors must cover the data exactly) fetch it again");
       return std::nullopt;
