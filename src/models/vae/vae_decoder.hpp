@@ -1,0 +1,41 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "models/vae/vae_blocks.hpp"
+
+namespace ditbatch {
+
+struct DecodedImage {
+  at::Tensor pixels;   // (H, W, 3) uint8 on the CPU, on the first rank; undefined elsewhere
+  bool finite = true;  // no NaN or infinity came out of the decoder; the same on every rank
+};
+
+/// The decoder of AutoencoderKL, its maps cut into row tiles over the ranks of a replica.
+class VaeDecoder {
+ public:
+  VaeDecoder(VaeConfig const& config, WeightSource& source);
+
+  /// Latents (1, C, h, w) as the sampler leaves them, in full on every rank. Collective over `comm`.
+  [[nodiscard]] DecodedImage decode(at::Tensor const& latents, TensorComm& comm) const;
+
+ private:
+  struct UpBlock {
+    std::vector<vae::ResnetBlock> resnets;
+    std::optional<vae::Convolution> upsampler;  // none on the finest level
+  };
+  VaeConfig config_;
+  std::optional<vae::Convolution> post_quant_;
+  vae::Convolution conv_in_;
+  vae::ResnetBlock mid_1_;
+  std::optional<vae::PixelAttention> mid_attention_;
+  vae::ResnetBlock mid_2_;
+  std::vector<UpBlock> up_blocks_;  // from the coarsest to the finest level
+  vae::GroupNorm norm_out_;
+  vae::Convolution conv_out_;
+};
+
+}  // namespace ditbatch

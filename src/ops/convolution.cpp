@@ -1,0 +1,25 @@
+#include "ops/convolution.hpp"
+
+#include <ATen/ATen.h>
+
+#include "ops/ops.hpp"
+
+namespace ditbatch::ops {
+
+at::Tensor convolve_3x3_with_halo(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias) {
+  constexpr std::array<std::int64_t, 2> padding{0, 1}, one{1, 1};
+  if (x.is_cuda()) {
+    return at::cudnn_convolution(x, weight, padding, one, one, 1, /*benchmark=*/false,
+                                 /*deterministic=*/true, /*allow_tf32=*/false) +
+           bias.view({1, -1, 1, 1});
+  }
+  // Called directly: ATen's choice between this and other kernels depends on the shape, and so do the bits.
+  return at::mkldnn_convolution(x.contiguous(), weight, bias, padding, one, one, 1);
+}
+
+at::Tensor convolve_1x1(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias) {
+  at::Tensor const pixels = x.permute({0, 2, 3, 1}).contiguous();  // (1, h, W, C)
+  return linear(pixels, weight.view({weight.size(0), weight.size(1)}), bias).permute({0, 3, 1, 2}).contiguous();
+}
+
+}  // namespace ditbatch::ops
