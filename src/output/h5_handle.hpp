@@ -1,0 +1,45 @@
+#pragma once
+
+#include <hdf5.h>
+
+#include <source_location>
+#include <string>
+
+#include "core/unique_handle.hpp"
+
+namespace ditbatch {
+
+template <herr_t (*Close)(hid_t)>
+struct H5Traits {
+  using Handle = hid_t;
+  static Handle null() noexcept { return H5I_INVALID_HID; }
+  static void close(Handle handle) noexcept { (void)Close(handle); }
+};
+using UniqueH5File = UniqueHandle<H5Traits<H5Fclose>>;
+using UniqueH5Dataset = UniqueHandle<H5Traits<H5Dclose>>;
+using UniqueH5Space = UniqueHandle<H5Traits<H5Sclose>>;
+using UniqueH5Type = UniqueHandle<H5Traits<H5Tclose>>;
+using UniqueH5Properties = UniqueHandle<H5Traits<H5Pclose>>;
+using UniqueH5Attribute = UniqueHandle<H5Traits<H5Aclose>>;
+
+/// Throws Error(io) with the library's own error text, the file, and for a full disk what is free,
+/// unless the result of an HDF5 call is good. Every call goes through here: a writer that ignores
+/// return codes publishes rows of zeros.
+hid_t check_h5(hid_t result, std::string const& path, std::source_location where = std::source_location::current());
+void check_h5_status(herr_t result, std::string const& path, std::source_location where = std::source_location::current());
+
+/// Once per process, before any file: no error text of the library on stderr, no plugins, no file locks
+/// (off or broken on many parallel file systems; a lock of our own guards the folder).
+void prepare_h5();
+
+enum class H5Access { read, change };
+[[nodiscard]] UniqueH5File open_h5(std::string const& path, H5Access access);
+/// A new file; one that exists is an error.
+[[nodiscard]] UniqueH5File create_h5(std::string const& path);
+/// Flushes HDF5's buffers and the operating system's.
+void flush_h5(hid_t file, std::string const& path);
+
+/// Free bytes of a path's file system, for messages.
+[[nodiscard]] std::string free_space_text(std::string const& path);
+
+}  // namespace ditbatch

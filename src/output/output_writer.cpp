@@ -1,0 +1,147 @@
+#include "output/output_writer.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+double seconds_since(std::int64_t begin_ns) { return static_cast<double>(now_ns() - begin_ns) * 1e-9; }
+
+constexpr std::uint16_t writer_thread = 1;
+
+}  // namespace
+
+OutputWriter::OutputWriter(WriterOptions options, PublishGate& gate, Trace& trace)
+    : options_(std::move(options)), gate_(gate), trace_(trace) {
+  std::filesystem::create_directories(options_.run_dir + "/.work");
+  thread_ = std::thread([this] { run(); });
+}
+
+OutputWriter::~OutputWriter() {
+  {
+    std::scoped_lock const lock(mutex_);
+    if (end_ == End::none) end_ = End::drop;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void OutputWriter::rethrow() {
+  if (error_) std::rethrow_exception(error_);
+}
+
+double OutputWriter::append(ShardRow row) {
+  std::uint64_t const bytes = row.pixels.size();
+  std::int64_t const begin_ns = now_ns();
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return error_ || queue_.empty() || queued_bytes_ + bytes <= options_.queue_bytes; });
+  rethrow();
+  queued_bytes_ += bytes;
+  queue_.push_back(std::move(row));
+  lock.unlock();
+  changed_.notify_all();
+  return seconds_since(begin_ns);
+}
+
+void OutputWriter::finish() {
+  {
+    std::scoped_lock const lock(mutex_);
+    if (end_ == End::none) end_ = End::finish;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  rethrow();
+}
+
+void OutputWriter::run() {
+  try {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait_for(lock, std::chrono::seconds(1), [this] { return !queue_.empty() || end_ != End::none; });
+      if (end_ == End::drop) return;
+      if (queue_.empty() && end_ == End::finish) break;
+      std::optional<ShardRow> row;
+      if (!queue_.empty()) {
+        row = std::move(queue_.front());
+        queue_.pop_front();
+      }
+      std::uint64_t const bytes = row ? row->pixels.size() : 0;
+      lock.unlock();
+      if (row) write(std::move(*row));
+      look_at_clocks();
+      lock.lock();
+      queued_bytes_ -= bytes;  // only now: a row being written takes memory too
+      changed_.notify_all();
+    }
+    lock.unlock();
+    while (!open_.empty()) publish(open_.begin()->first);
+  } catch (...) {
+    std::scoped_lock const lock(mutex_);
+    error_ = std::current_exception();
+  }
+  changed_.notify_all();
+}
+
+void OutputWriter::write(ShardRow row) {
+  ScopedSpan const span(trace_, "write", row.id, writer_thread);
+  seal(row);
+  if (!gate_.may_append(row.id, row.index)) return;  // the lease was revoked: another replica makes it
+  std::string const size = size_folder(row.width, row.height);
+  auto found = open_.find(size);
+  if (found == open_.end()) {
+    std::string const path = options_.run_dir + "/.work/partial-" + (options_.part.empty() ? "" : options_.part + "-") + "s" +
+                             std::to_string(options_.session) + "-r" + std::to_string(options_.replica) + "-" + std::to_string(partial_count_++) + ".h5";
+    ShardFile file = ShardFile::create(path, {row.width, row.height, options_.output.compression, options_.phase_names});
+    found = open_.emplace(size, OpenShard{std::move(file), 0, 0, now_ns(), now_ns()}).first;
+  }
+  OpenShard& shard = found->second;
+  shard.file.append(row);
+  shard.bytes += row.pixels.size();
+  bool const full = shard.bytes >= options_.output.shard_bytes ||
+                    (options_.output.images_per_shard > 0 && shard.file.rows() >= options_.output.images_per_shard);
+  if (full) publish(size);
+}
+
+void OutputWriter::look_at_clocks() {
+  std::vector<std::string> old;
+  for (auto& [size, shard] : open_) {
+    if (seconds_since(shard.opened_ns) >= options_.output.shard_s) {
+      old.push_back(size);
+    } else if (shard.file.rows() > shard.verified_rows && seconds_since(shard.flushed_ns) >= options_.output.flush_s) {
+      flush(shard);
+    }
+  }
+  for (std::string const& size : old) publish(size);
+}
+
+// What was flushed is read back and compared: a row that a later job salvages has been seen whole.
+void OutputWriter::flush(OpenShard& shard) {
+  ScopedSpan const span(trace_, "flush", {}, writer_thread);
+  shard.file.flush();
+  for (; shard.verified_rows < shard.file.rows(); ++shard.verified_rows) {
+    std::string const broken = broken_part(shard.file.read(shard.verified_rows, ShardFile::Part::everything));
+    require(broken.empty(), ExitCode::io, shard.file.path() + ": row " + std::to_string(shard.verified_rows) + " is broken after a flush: " + broken +
+                                              " (what was read back is not what was written) check the file system");
+  }
+  shard.flushed_ns = now_ns();
+}
+
+void OutputWriter::publish(std::string const& size) {
+  ScopedSpan const span(trace_, "publish", {}, writer_thread);
+  auto const found = open_.find(size);
+  OpenShard shard = std::move(found->second);
+  open_.erase(found);
+  std::string const partial = shard.file.path();
+  std::int64_t const width_px = shard.file.width_px();
+  std::int64_t const height_px = shard.file.height_px();
+  shard.file.finish();
+  int const number = gate_.next_shard_number(width_px, height_px);
+  gate_.published(publish_shard(partial, options_.run_dir, shard_path(width_px, height_px, number, options_.part)));
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/sha256.hpp"
+
+namespace ditbatch {
+
+struct ImageKey {
+  std::string id;
+  std::uint16_t index = 0;
+  friend auto operator<=>(ImageKey const&, ImageKey const&) = default;
+};
+
+/// A shard that stands under shards/: complete and verified.
+struct PublishedShard {
+  std::string file;  // relative to the run folder: "shards/1024x768/000012.h5"
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  Sha256Digest sha256{};  // of the file
+  std::vector<ImageKey> keys;
+};
+
+/// "1024x768"
+[[nodiscard]] std::string size_folder(std::int64_t width_px, std::int64_t height_px);
+/// "shards/1024x768/000012.h5", or "shards/1024x768/p0007-000012.h5" for a part of an array.
+[[nodiscard]] std::string shard_path(std::int64_t width_px, std::int64_t height_px, int number, std::string const& part);
+
+/// Moves a finished partial shard to its published name: reopens it read-only, recounts, compares every
+/// hash, takes its write permission, flushes, renames without ever replacing a file, flushes the folder.
+/// Throws Error(io) and publishes nothing if anything is wrong. `file` is relative to `run_dir`.
+[[nodiscard]] PublishedShard publish_shard(std::string const& partial, std::string const& run_dir, std::string const& file);
+
+/// Adds a line to index.jsonl, flushed.
+void append_index_line(std::string const& path, PublishedShard const& shard);
+
+/// A record that was given up; one line of failed.jsonl.
+struct FailedLine {
+  std::string id;
+  std::uint16_t index = 0;
+  int attempts = 0;
+  std::string error;
+};
+void append_failed_line(std::string const& path, FailedLine const& line);
+/// Lines that are no such records are skipped.
+[[nodiscard]] std::vector<FailedLine> read_failed_lines(std::string const& path);
+
+}  // namespace ditbatch
