@@ -2,7 +2,9 @@
 add_library(ditbatch_settings INTERFACE)
 target_include_directories(ditbatch_settings INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(ditbatch_settings INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Wno-restrict -Wno-maybe-uninitialized>)
+# MPI through its C API alone: the C++ bindings would tie the binary to one MPI.
+target_compile_definitions(ditbatch_settings INTERFACE OMPI_SKIP_MPICXX=1 MPICH_SKIP_MPICXX=1)
 if(DITBATCH_SANITIZE)
   set(_sanitize -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_compile_options(ditbatch_settings INTERFACE ${_sanitize})

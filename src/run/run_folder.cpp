@@ -1,0 +1,54 @@
+#include "run/run_folder.hpp"
+
+#include <cstdio>
+#include <set>
+
+#include "core/log.hpp"
+#include "manifest/record_message.hpp"
+
+namespace ditbatch {
+
+std::string part_name(std::optional<ManifestPart> const& part) {
+  if (!part) return "";
+  char name[16];
+  std::snprintf(name, sizeof name, "p%04d", part->index);
+  return name;
+}
+
+RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input)
+    : lock_(config.job.run_dir, part_name(options.part)) {
+  std::string const& run_dir = config.job.run_dir;
+  std::string const part = part_name(options.part);
+  index_path = run_dir + "/index" + (part.empty() ? "" : "." + part) + ".jsonl";
+  failed_path = run_dir + "/failed" + (part.empty() ? "" : "." + part) + ".jsonl";
+  contents = scan_run(run_dir, part);
+  for (std::string const& partial : contents.partials) {
+    Salvage const salvage = salvage_partial(partial, run_dir, part, contents);
+    log_info(partial + ": " + std::to_string(salvage.kept_rows) + " images of a job that ended early were kept");
+  }
+  rebuild_index(index_path, run_dir, contents, part);
+
+  std::set<ImageKey> given_up;
+  if (options.failed == RunOptions::Failed::skip) {
+    for (FailedLine const& line : read_failed_lines(failed_path)) given_up.insert({line.id, line.index});
+  }
+  Problems problems;
+  for (ImageRecord const& record : input.records) {
+    auto const done = contents.done.find({record.id, record.index});
+    if (done != contents.done.end()) {
+      already_done += 1;
+      if (done->second != record_sha256(record, input.checkpoint.id)) {
+        problems.add({config.job.manifest, record.line}, record_name(record),
+                     "was made from another record or checkpoint (its prompt, parameters, seed or weights changed since)"
+                     " give it a new id, or this run another run_dir");
+      }
+    } else if (given_up.count({record.id, record.index}) != 0) {
+      known_failed += 1;
+    } else if (!options.limit || to_do.size() < *options.limit) {
+      to_do.push_back(record);
+    }
+  }
+  problems.throw_if_any();
+}
+
+}  // namespace ditbatch

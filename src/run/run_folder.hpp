@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "manifest/image_record.hpp"
+#include "output/scan_run.hpp"
+#include "run/job_input.hpp"
+#include "run/run_lock.hpp"
+
+namespace ditbatch {
+
+/// "p0007", or "" for a job that works on the whole manifest.
+[[nodiscard]] std::string part_name(std::optional<ManifestPart> const& part);
+
+/// The run folder as rank 0 takes it over: locked, what a dead job left behind salvaged, what is left to
+/// do known.
+class RunFolder {
+ public:
+  /// Throws BadInput where a published image belongs to another version of its record.
+  RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input);
+
+  std::vector<ImageRecord> to_do;   // in the order of the manifest
+  std::size_t already_done = 0;     // records of this part that are published
+  std::size_t known_failed = 0;     // skipped, listed in failed.jsonl
+  RunContents contents;
+  int session = 0;
+  std::string index_path;
+  std::string failed_path;
+
+ private:
+  RunLock lock_;
+};
+
+}  // namespace ditbatch

@@ -1,0 +1,40 @@
+#include "run/verdict.hpp"
+
+#include <mpi.h>
+
+#include "comm/mpi_comm.hpp"
+#include "core/error.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+// On the ranks that only hear of an error.
+class HeardError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace
+
+std::string on_first_rank(MpiSession const& session, std::function<std::string()> const& function) {
+  if (session.rank() != 0) {
+    std::string const told = broadcast_string(MPI_COMM_WORLD, "", 0);
+    if (told[0] == 'k') return told.substr(1);
+    throw HeardError(static_cast<ExitCode>(static_cast<unsigned char>(told[1])), told.substr(2));
+  }
+  try {
+    std::string const result = function();
+    return broadcast_string(MPI_COMM_WORLD, "k" + result, 0).substr(1);
+  } catch (Error const& error) {
+    (void)broadcast_string(MPI_COMM_WORLD, std::string("e") + static_cast<char>(error.code()) + error.what(), 0);
+    throw;
+  } catch (std::exception const& error) {
+    (void)broadcast_string(MPI_COMM_WORLD, std::string("e") + static_cast<char>(ExitCode::internal) + error.what(), 0);
+    throw;
+  }
+}
+
+bool is_first_ranks_error(std::exception const& error) { return dynamic_cast<HeardError const*>(&error) != nullptr; }
+
+}  // namespace ditbatch
