@@ -1,5 +1,6 @@
 #include <ATen/ATen.h>
 
+#include "core/error.hpp"
 #include "ops/ops.hpp"
 #ifdef DITBATCH_CUDA
 #include "ops/cuda/cuda_ops.hpp"
@@ -9,8 +10,8 @@ namespace ditbatch::ops {
 
 namespace {
 
-// The CPU kernel works on blocks of queries; a block that is not full takes another path. With full
-// blocks in every call, the call of one rank too, a query's bits do not depend on its neighbours.
+// The CPU kernel chooses its blocks and its packing by the number of queries. Every call hands it blocks
+// of this many queries, as a batch, so that a query's bits do not depend on how many come with it.
 constexpr std::int64_t query_block = 32;
 
 }  // namespace
@@ -21,11 +22,16 @@ at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const&
 #ifdef DITBATCH_CUDA
   if (q.is_cuda()) return cuda::attention(q, k, v);
 #endif
-  std::int64_t const padded = (queries + query_block - 1) / query_block * query_block;
-  at::Tensor const full = at::constant_pad_nd(q, {0, 0, 0, 0, 0, padded - queries});  // (B, P, H, D)
-  return at::scaled_dot_product_attention(full.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-      .transpose(1, 2)
-      .narrow(1, 0, queries);
+  std::int64_t const blocks = (queries + query_block - 1) / query_block;
+  std::int64_t const heads = q.size(2);
+  std::int64_t const head_size = q.size(3);
+  ensure(q.size(0) == 1, "attention takes one sequence at a time");
+  at::Tensor const full = at::constant_pad_nd(q, {0, 0, 0, 0, 0, blocks * query_block - queries});
+  // (blocks, H, 32, D) against the same keys and values (blocks, H, Sk, D), which are not copied
+  at::Tensor const out = at::scaled_dot_product_attention(
+      full.view({blocks, query_block, heads, head_size}).transpose(1, 2),
+      k.expand({blocks, -1, -1, -1}).transpose(1, 2), v.expand({blocks, -1, -1, -1}).transpose(1, 2));
+  return out.transpose(1, 2).reshape({1, blocks * query_block, heads, head_size}).narrow(1, 0, queries);
 }
 
 }  // namespace ditbatch::ops

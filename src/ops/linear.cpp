@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "ops/ops.hpp"
 #ifdef DITBATCH_CUDA
 #include "ops/cuda/cuda_ops.hpp"
@@ -9,8 +11,30 @@ namespace ditbatch::ops {
 
 namespace {
 
-// Below 8 rows MKL takes a matrix-vector path with other bits; above, a row does not depend on the rest.
+// float32: below 8 rows MKL takes a matrix-vector path with other bits; above, a row does not depend on
+// the rest.
 constexpr std::int64_t least_rows = 16;
+// bfloat16 and float16: oneDNN splits K by the number of rows where K is long, so every call has one shape.
+constexpr std::int64_t block_rows = 32;
+
+// (rows, K) -> (rows, N) through a call with `padded` rows
+at::Tensor linear_padded(at::Tensor const& rows, std::int64_t padded, at::Tensor const& weight, at::Tensor const& bias) {
+  std::int64_t const count = rows.size(0);
+  if (count == padded) return at::linear(rows, weight, bias);
+  at::Tensor const full = at::zeros({padded, rows.size(1)}, rows.options());
+  full.narrow(0, 0, count).copy_(rows);
+  return at::linear(full, weight, bias).narrow(0, 0, count);
+}
+
+at::Tensor linear_in_blocks(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias) {
+  std::int64_t const count = rows.size(0);
+  at::Tensor const out = at::empty({count, weight.size(0)}, rows.options());
+  for (std::int64_t begin = 0; begin < count; begin += block_rows) {
+    std::int64_t const size = std::min(block_rows, count - begin);
+    out.narrow(0, begin, size).copy_(linear_padded(rows.narrow(0, begin, size), block_rows, weight, bias));
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -19,14 +43,11 @@ at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor cons
   if (x.is_cuda()) return cuda::linear(x, weight, bias);
 #endif
   at::Tensor const rows = x.reshape({-1, x.size(-1)});  // (M, K)
-  std::int64_t const count = rows.size(0);
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
-  if (count == 0) return at::empty(shape, x.options());
-  if (count >= least_rows || x.is_meta()) return at::linear(rows, weight, bias).reshape(shape);
-  at::Tensor const padded = at::zeros({least_rows, rows.size(1)}, rows.options());
-  padded.narrow(0, 0, count).copy_(rows);
-  return at::linear(padded, weight, bias).narrow(0, 0, count).reshape(shape);
+  if (rows.size(0) == 0) return at::empty(shape, x.options());
+  if (x.scalar_type() != at::kFloat) return linear_in_blocks(rows, weight, bias).reshape(shape);
+  return linear_padded(rows, std::max(rows.size(0), least_rows), weight, bias).reshape(shape);
 }
 
 Linear take_linear(WeightSource& source, std::string const& name, std::int64_t in, std::int64_t out,

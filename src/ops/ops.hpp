@@ -41,7 +41,7 @@ enum class Bias { none, present };
 [[nodiscard]] at::Tensor gelu_tanh(at::Tensor const& x);   // tanh approximation
 [[nodiscard]] at::Tensor quick_gelu(at::Tensor const& x);  // x * sigmoid(1.702 x)
 
-/// softmax(q k^T / sqrt(D)) v. q (B, Sq, H, D), k and v (B, Sk, H, D) -> (B, Sq, H, D)
+/// softmax(q k^T / sqrt(D)) v. q (1, Sq, H, D), k and v (1, Sk, H, D) -> (1, Sq, H, D)
 [[nodiscard]] at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v);
 
 /// Rotates pairs of neighbouring channels. x (B, S, H, D), cos and sin (S, D) in float32.
