@@ -55,9 +55,11 @@ if(DITBATCH_CUDA)
   endif()
   enable_language(CUDA)
   set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no C++20 for nvcc 13
-  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${LibTorch_NVIDIA_DIR}/include)
-  find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2
-    HINTS ${LibTorch_NVIDIA_DIR}/../nccl/lib ${CUDAToolkit_LIBRARY_DIR})
+  # The NCCL that libtorch_cuda was built with, if the wheel brought one: an older one lacks symbols.
+  find_path(NCCL_INCLUDE_DIR nccl.h PATHS ${LibTorch_NVIDIA_DIR}/../nccl/include NO_DEFAULT_PATH)
+  find_library(NCCL_LIBRARY NAMES libnccl.so.2 PATHS ${LibTorch_NVIDIA_DIR}/../nccl/lib NO_DEFAULT_PATH)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(NCCL_LIBRARY NAMES nccl HINTS ${CUDAToolkit_LIBRARY_DIR})
   if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
     ditbatch_missing("NCCL" "a cluster: module load nccl, or set NCCL_INCLUDE_DIR and NCCL_LIBRARY")
   endif()

@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -130,6 +131,14 @@ ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
   chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
 #endif
   return chosen;
+}
+
+void synchronize(c10::Device device) {
+#ifdef DITBATCH_CUDA
+  if (device.is_cuda()) check_cuda(cudaDeviceSynchronize());
+#else
+  ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
+#endif
 }
 
 }  // namespace ditbatch

@@ -42,4 +42,7 @@ struct ChosenDevice {
 /// Collective over the world: gathers what the ranks see, decides, and makes the device current.
 [[nodiscard]] ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request);
 
+/// Waits for what was launched on the device, so that the clock measures work and not launches.
+void synchronize(c10::Device device);
+
 }  // namespace ditbatch

@@ -122,9 +122,11 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     ImageRecord const& record = lease->record;
     clock.enter(Phase::text, record.id);
     RecordEmbeds const embeds = pipeline.encode_prompt(record);
+    synchronize(device.device);
     clock.enter(Phase::denoise, record.id);
     at::Tensor const noise = pipeline.initial_latents(record);
     at::Tensor const latents = pipeline.denoise(noise, embeds, record);
+    synchronize(device.device);
     clock.enter(Phase::decode, record.id);
     DecodedImage const image = pipeline.decode_latents(latents, record);
     clock.enter(Phase::hand_over, record.id);

@@ -1,0 +1,38 @@
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "ops/cuda/cuda_ops.hpp"
+
+namespace ditbatch::ops::cuda {
+
+namespace {
+
+constexpr std::int64_t widest_cudnn_head = 128;
+
+// Plain softmax attention, a head at a time: every product goes through linear(), whose rows do not depend
+// on the rest, so that neither the number of heads nor of queries changes bits.
+at::Tensor attention_by_head(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v) {
+  double const scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
+  std::vector<at::Tensor> heads;
+  for (std::int64_t head = 0; head < q.size(2); ++head) {
+    auto const of = [head](at::Tensor const& x) { return x.select(2, head).squeeze(0).contiguous(); };  // (S, D)
+    at::Tensor const scores = cuda::linear(of(q), of(k), {});                                                 // (Sq, Sk)
+    at::Tensor const weights = at::softmax(scores.to(at::kFloat) * scale, -1).to(q.scalar_type());
+    heads.push_back(cuda::linear(weights, of(v).t().contiguous(), {}));  // (Sq, D)
+  }
+  return at::stack(heads, 1).unsqueeze(0);
+}
+
+}  // namespace
+
+at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v) {
+  bool const half = q.scalar_type() == at::kBFloat16 || q.scalar_type() == at::kHalf;
+  if (!half || q.size(3) > widest_cudnn_head || q.size(3) % 8 != 0) return attention_by_head(q, k, v);
+  auto const by_head = [](at::Tensor const& x) { return x.transpose(1, 2); };  // (1, H, S, D), strided
+  at::Tensor const out = std::get<0>(at::_scaled_dot_product_cudnn_attention(by_head(q), by_head(k), by_head(v), std::nullopt,
+                                                                             /*compute_log_sumexp=*/false));
+  return out.transpose(1, 2);
+}
+
+}  // namespace ditbatch::ops::cuda
