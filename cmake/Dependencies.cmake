@@ -22,6 +22,10 @@ if(NOT LibTorch_FOUND)
   ditbatch_missing("LibTorch 2.11" "any install: pip install torch==2.11.0, then -DLibTorch_ROOT=$(python3 -c 'import torch; print(torch.__path__[0])')")
 endif()
 
+if(NOT LibTorch_VERSION MATCHES "^2[.]11[.]")
+  message(WARNING "LibTorch ${LibTorch_VERSION} found; ditbatch is tested with 2.11")
+endif()
+
 foreach(header toml++/toml.h CLI/CLI.hpp spdlog/spdlog.h rapidjson/reader.h nlohmann/json.hpp utf8proc.h)
   string(MAKE_C_IDENTIFIER "DITBATCH_HEADER_${header}" variable)
   find_path(${variable} ${header})

@@ -2,6 +2,8 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "core/error.hpp"
@@ -29,14 +31,54 @@ void append_utf8(std::string& out, char32_t value) {
   out.append(reinterpret_cast<char const*>(bytes), static_cast<std::size_t>(size));
 }
 
+namespace {
+
+struct Range {
+  char32_t first, last;
+};
+
+// Characters newer than Debian's utf8proc (2.8, Unicode 15), as the `tokenizers` library knows them: letters
+// and numbers of Unicode 16, lower case of Unicode 17. The parity tests draw from all code points.
+constexpr std::array new_letters{
+    Range{0x1C89, 0x1C8A},   Range{0xA7CB, 0xA7CD},   Range{0xA7DA, 0xA7DC},   Range{0x105C0, 0x105F3}, Range{0x10D4A, 0x10D65},
+    Range{0x10D6F, 0x10D85}, Range{0x10EC2, 0x10EC4}, Range{0x11380, 0x11389}, Range{0x1138B, 0x1138B}, Range{0x1138E, 0x1138E},
+    Range{0x11390, 0x113B5}, Range{0x113B7, 0x113B7}, Range{0x113D1, 0x113D1}, Range{0x113D3, 0x113D3}, Range{0x11BC0, 0x11BE0},
+    Range{0x13460, 0x143FA}, Range{0x16100, 0x1611D}, Range{0x16D40, 0x16D6C}, Range{0x18CFF, 0x18CFF}, Range{0x1E5D0, 0x1E5ED},
+    Range{0x1E5F0, 0x1E5F0}, Range{0x2EBF0, 0x2EE5D}};
+constexpr std::array new_numbers{Range{0x10D40, 0x10D49}, Range{0x116D0, 0x116E3}, Range{0x11BF0, 0x11BF9}, Range{0x16130, 0x16139},
+                                 Range{0x16D70, 0x16D79}, Range{0x1CCF0, 0x1CCF9}, Range{0x1E5F1, 0x1E5FA}};
+
+struct LowerCase {
+  char32_t first, last;
+  std::int32_t offset;  // to the lower case
+};
+constexpr std::array new_lower_case{LowerCase{0x1C89, 0x1C89, 1},      LowerCase{0xA7CB, 0xA7CB, 0x264 - 0xA7CB}, LowerCase{0xA7CC, 0xA7CC, 1},
+                                    LowerCase{0xA7CE, 0xA7CE, 1},      LowerCase{0xA7D2, 0xA7D2, 1},              LowerCase{0xA7D4, 0xA7D4, 1},
+                                    LowerCase{0xA7DA, 0xA7DA, 1},      LowerCase{0xA7DC, 0xA7DC, 0x19B - 0xA7DC}, LowerCase{0x10D50, 0x10D65, 32},
+                                    LowerCase{0x16EA0, 0x16EB8, 27}};
+
+template <class Ranges>
+bool is_in(Ranges const& ranges, char32_t value) {
+  return std::any_of(ranges.begin(), ranges.end(), [value](Range const& range) { return value >= range.first && value <= range.last; });
+}
+
+char32_t lower_case(char32_t value) {
+  for (LowerCase const& range : new_lower_case) {
+    if (value >= range.first && value <= range.last) return static_cast<char32_t>(static_cast<std::int32_t>(value) + range.offset);
+  }
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(value)));
+}
+
+}  // namespace
+
 bool is_letter(char32_t value) {
   auto const category = utf8proc_category(static_cast<utf8proc_int32_t>(value));
-  return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) || is_in(new_letters, value);
 }
 
 bool is_number(char32_t value) {
   auto const category = utf8proc_category(static_cast<utf8proc_int32_t>(value));
-  return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+  return (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO) || is_in(new_numbers, value);
 }
 
 bool is_white_space(char32_t value) {
@@ -60,7 +102,7 @@ std::string lower_case(std::string_view text) {
     if (point.value == 0x130) {  // the one lower case of two code points: i and a dot above
       out += "i\xCC\x87";
     } else {
-      append_utf8(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(point.value))));
+      append_utf8(out, lower_case(point.value));
     }
   }
   return out;

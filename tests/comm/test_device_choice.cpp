@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(a_cluster_job_or_a_big_checkpoint_does_not_run_on_cpus_unas
   std::vector<RankHardware> const ranks(4, RankHardware{"cpu1", 0, {}});
   BOOST_TEST(choose_devices(ranks, {})[3] == -1);  // a laptop
   DeviceRequest slurm, big, asked;
-  slurm.under_slurm = big.checkpoint_bytes = 1;
+  slurm.under_slurm = true;
   big.checkpoint_bytes = 24'000'000'000;
   asked = big;
   asked.kind = DeviceKind::cpu;
