@@ -52,6 +52,9 @@ function(ditbatch_library name)
   endif()
 endfunction()
 
+# What the preset asan builds: the tests that feed bad files.
+add_custom_target(hostile_tests)
+
 # ditbatch_test(NAME SOURCES a.cpp ... LINKS ... [RANKS 1 2 4] [LABELS ...] [TORCH] [TIMEOUT s]
 #               [FIXTURES name ...] [ENVIRONMENT A=b ...] [ARGS ...])
 #   One Boost.Test program; one CTest entry a rank count (NAME.4ranks), run under mpirun where RANKS is
@@ -66,6 +69,9 @@ function(ditbatch_test name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/bin)
   if(arg_TORCH)
     target_precompile_headers(${name} REUSE_FROM ditbatch_torch_pch)
+  endif()
+  if("hostile" IN_LIST arg_LABELS)
+    add_dependencies(hostile_tests ${name})
   endif()
   set(_environment ${arg_ENVIRONMENT} OMP_NUM_THREADS=1)
   if(NOT "gpu" IN_LIST arg_LABELS)
