@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Jobs that are killed, told to stop, or started twice: afterwards every record is there once, with the same bits.
+
+    test_stop_and_resume.py DITBATCH MPIRUN_SH WORK_DIR
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from make_pipeline import make_pipeline  # noqa: E402
+
+PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+RECORDS = 40
+
+
+def write_job(name, flush_s=0):
+    folder = WORK / name
+    folder.mkdir(parents=True)
+    records = [dict(id=f"r{i}", prompt=f"a fox {i}", width=96 + 16 * (i % 2), height=96, steps=4, seed=i) for i in range(RECORDS)]
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    (folder / "job.toml").write_text(
+        f'[job]\nmanifest = "manifest.jsonl"\nrun_dir = "run"\n[model]\npath = "{WORK / "pipeline"}"\ndtype = "fp32"\n'
+        f'[sampling]\nmax_sequence_length = 32\n[output]\nflush_s = {flush_s}\nimages_per_shard = 5\n[runtime]\ndevice = "cpu"\n')
+    return folder
+
+
+def start(folder, ranks, *more):
+    return subprocess.Popen([MPIRUN, str(ranks), PROGRAM, "run", folder / "job.toml", *more], stderr=subprocess.PIPE, text=True,
+                            start_new_session=True)
+
+
+def run(folder, ranks, *more, expect=0):
+    process = start(folder, ranks, *more)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == expect, f"{folder.name}: exit {process.returncode}, not {expect}\n{errors}"
+    return errors
+
+
+def hashes(folder):
+    found = {}
+    for shard in (folder / "run" / "shards").rglob("*.h5"):
+        with h5py.File(shard) as file:
+            for identifier, digest in zip(file["id"].asstr()[:], file["sha256"][:]):
+                assert identifier not in found, f"{identifier} stands twice"
+                found[identifier] = bytes(digest).hex()
+    return found
+
+
+def wait_for_work(folder):
+    while not list((folder / "run" / ".work").glob("partial-*")) and not list((folder / "run").glob("shards/*/*.h5")):
+        time.sleep(0.02)
+
+
+def killed(expected, rounds=6):
+    rng = random.Random(2)
+    folder = write_job("killed")
+    for _ in range(rounds):
+        process = start(folder, rng.choice([1, 2, 3]))
+        wait_for_work(folder)
+        time.sleep(0.2 + rng.random() * 1.3)
+        os.killpg(process.pid, signal.SIGKILL)
+        # mpirun's own ranks are in process groups of their own
+        subprocess.run(["pkill", "-9", "-f", str(folder / "job.toml")])
+        process.wait()
+    run(folder, 2)
+    assert hashes(folder) == expected, "killed"
+    assert subprocess.run([PROGRAM, "verify", folder / "run"], capture_output=True).returncode == 0
+    assert "nothing to do" in run(folder, 4)
+    return len(list((folder / "run" / "sessions").iterdir()))
+
+
+def stopped_by_file(expected):
+    folder = write_job("stop-file")
+    process = start(folder, 2, "--set", "sampling.steps=4")
+    wait_for_work(folder)
+    (folder / "run" / "STOP").touch()
+    process.communicate(timeout=60)
+    assert process.returncode in (0, 75)
+    made = hashes(folder)
+    assert all(expected[key] == value for key, value in made.items())
+    (folder / "run" / "STOP").unlink()
+    run(folder, 1)
+    assert hashes(folder) == expected, "stopped by a file"
+    return process.returncode, len(made)
+
+
+def stopped_by_time():
+    folder = write_job("stop-time")
+    run(folder, 1, "--max-hours", "0.0000001", expect=75)
+
+
+def started_twice():
+    folder = write_job("twice")
+    first = start(folder, 1)
+    while not (folder / "run" / ".work" / "lock").exists():
+        time.sleep(0.01)
+    os.kill(first.pid, 0)
+    subprocess.run(["pkill", "-STOP", "-f", f"{PROGRAM} run {folder / 'job.toml'}"])  # hold it where it is
+    lock = json.loads((folder / "run" / ".work" / "lock").read_text())
+    subprocess.run(["pkill", "-CONT", "-f", f"{PROGRAM} run {folder / 'job.toml'}"])
+    second = start(folder, 1)
+    _, errors = second.communicate(timeout=60)
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    if second.returncode == 65:
+        assert f"process {lock['pid']}" in errors and "in use" in errors, errors
+    else:
+        assert second.returncode == 0  # the first had ended before the second looked for the last time
+
+
+def parts_fill_one_folder(expected):
+    folder = write_job("parts")
+    processes = [start(folder, 1, "--part", f"{i}/3") for i in range(3)]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert hashes(folder) == expected, "parts"
+
+
+def changed_record_is_refused():
+    folder = WORK / "killed"
+    text = (folder / "manifest.jsonl").read_text()
+    (folder / "manifest.jsonl").write_text(text.replace("a fox 7", "a dog 7"))
+    errors = run(folder, 2, expect=65)
+    assert "manifest.jsonl:8: r7[0]: was made from another record" in errors, errors
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    make_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
+    undisturbed = write_job("undisturbed")
+    run(undisturbed, 1)
+    expected = hashes(undisturbed)
+    assert len(expected) == RECORDS
+    print("killed and resumed, sessions:", killed(expected))
+    print("stopped by a file, exit code and images:", *stopped_by_file(expected))
+    stopped_by_time()
+    started_twice()
+    parts_fill_one_folder(expected)
+    changed_record_is_refused()
+    print("every record once, every SHA-256 equal to the undisturbed run")
+
+
+if __name__ == "__main__":
+    main()
