@@ -26,6 +26,15 @@ void Problems::append(Problems const& others) {
   problems_.insert(problems_.end(), others.problems_.begin(), others.problems_.end());
 }
 
+void Problems::append_in_order(Problems const& others) {
+  std::vector<Problem> sorted = others.problems_;
+  std::stable_sort(sorted.begin(), sorted.end(), [](Problem const& a, Problem const& b) {
+    if (a.where.line != b.where.line) return a.where.line < b.where.line;
+    return a.where.column < b.where.column;
+  });
+  problems_.insert(problems_.end(), sorted.begin(), sorted.end());
+}
+
 void Problems::throw_if_any() const {
   if (!problems_.empty()) throw BadInput(problems_);
 }
@@ -110,6 +119,16 @@ std::string in_quotes(std::string_view text) {
     }
   }
   return out + "'";
+}
+
+std::string field_name(std::string_view name) {
+  auto const is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  bool const is_word =
+      !name.empty() && name.size() <= 80 && std::all_of(name.begin(), name.end(), is_plain);
+  return is_word ? std::string(name) : in_quotes(name);
 }
 
 }  // namespace ditbatch

@@ -30,6 +30,8 @@ class Problems {
  public:
   void add(Position where, std::string field, std::string text);
   void append(Problems const& others);
+  /// The same, by line and column; those without a line come first.
+  void append_in_order(Problems const& others);
   [[nodiscard]] bool empty() const noexcept { return problems_.empty(); }
   [[nodiscard]] std::vector<Problem> const& all() const noexcept { return problems_; }
   /// Throws BadInput with all problems, if there are any.
@@ -61,5 +63,8 @@ class BadInput : public Error {
 
 /// Text as it can stand in one line of a message: control characters and bad UTF-8 escaped, long text cut.
 [[nodiscard]] std::string in_quotes(std::string_view text);
+
+/// A name from a file for the `field` of a problem: as it is where it is a plain word, else in quotes.
+[[nodiscard]] std::string field_name(std::string_view name);
 
 }  // namespace ditbatch

@@ -118,4 +118,15 @@ std::vector<FailedLine> read_failed_lines(std::string const& path) {
   return lines;
 }
 
+void write_failed_lines(std::string const& path, std::vector<FailedLine> const& lines) {
+  std::string const fresh = path + ".new";
+  fs::remove(fresh);
+  for (FailedLine const& line : lines) append_failed_line(fresh, line);
+  if (lines.empty()) {
+    fs::remove(path);
+  } else {
+    fs::rename(fresh, path);
+  }
+}
+
 }  // namespace ditbatch

@@ -46,5 +46,7 @@ struct FailedLine {
 void append_failed_line(std::string const& path, FailedLine const& line);
 /// Lines that are no such records are skipped.
 [[nodiscard]] std::vector<FailedLine> read_failed_lines(std::string const& path);
+/// Replaces the file by these lines; without any it is removed.
+void write_failed_lines(std::string const& path, std::vector<FailedLine> const& lines);
 
 }  // namespace ditbatch

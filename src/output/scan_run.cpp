@@ -137,7 +137,7 @@ int make_session_folder(std::string const& run_dir) {
   int session = 1;
   // create_directory says whether this call made it: two jobs of an array never take one number.
   while (!fs::create_directory(session_folder(run_dir, session))) ++session;
-  fs::create_directory(session_folder(run_dir, session) + "/trace");
+  for (char const* name : {"/trace", "/logs"}) fs::create_directory(session_folder(run_dir, session) + name);
   return session;
 }
 

@@ -7,7 +7,10 @@
 #include <string>
 #include <utility>
 
+#include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/trace.hpp"
+#include "run/write_text.hpp"
 
 namespace ditbatch {
 
@@ -35,9 +38,27 @@ std::string progress_text(WorkCounts const& counts, std::size_t already_done, do
   return text;
 }
 
-ProgressLine::ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done)
+std::string metrics_text(WorkCounts const& counts, std::size_t already_done, double elapsed_s) {
+  std::string text;
+  auto const add = [&](char const* name, char const* kind, double value) {
+    char line[160];
+    std::snprintf(line, sizeof line, "# TYPE ditbatch_%s %s\nditbatch_%s %.17g\n", name, kind, name, value);
+    text += line;
+  };
+  std::size_t const made = counts.done + counts.appended;
+  add("images_total", "gauge", static_cast<double>(already_done + counts.total));
+  add("images_published", "gauge", static_cast<double>(already_done + counts.done));
+  add("images_made_in_session", "counter", static_cast<double>(made));
+  add("images_failed_in_session", "counter", static_cast<double>(counts.failed));
+  add("session_seconds", "counter", elapsed_s);
+  add("last_update_unix_seconds", "gauge", static_cast<double>(unix_time_ns()) * 1e-9);
+  return text;
+}
+
+ProgressLine::ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done, std::string metrics_path)
     : counts_(std::move(counts)),
       already_done_(already_done),
+      metrics_path_(std::move(metrics_path)),
       begin_ns_(now_ns()),
       thread_([this] { run(); }) {}
 
@@ -56,12 +77,26 @@ void ProgressLine::print(char const* line_end) const {
   std::fflush(stderr);
 }
 
+void ProgressLine::write_metrics() const {
+  try {
+    write_text(metrics_path_, metrics_text(counts_(), already_done_, static_cast<double>(now_ns() - begin_ns_) * 1e-9));
+  } catch (Error const& error) {
+    log_warning(error.what());  // a dashboard without numbers does not stop a job
+  }
+}
+
 void ProgressLine::run() {
   bool const terminal = ::isatty(STDERR_FILENO) == 1;
-  auto const interval = terminal ? std::chrono::milliseconds(500) : std::chrono::milliseconds(30'000);
+  auto const tick = std::chrono::milliseconds(500);
+  int const ticks_a_line = terminal ? 1 : 60;
+  constexpr int ticks_a_metrics_file = 20;
   std::unique_lock lock(mutex_);
-  while (!ended_.wait_for(lock, interval, [this] { return end_; })) print(terminal ? "   \r" : "\n");
+  for (int ticks = 1; !ended_.wait_for(lock, tick, [this] { return end_; }); ++ticks) {
+    if (ticks % ticks_a_line == 0) print(terminal ? "   \r" : "\n");
+    if (ticks % ticks_a_metrics_file == 0) write_metrics();
+  }
   print("\n");
+  write_metrics();
 }
 
 }  // namespace ditbatch

@@ -1,5 +1,6 @@
 #include "run/run_folder.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <set>
 
@@ -16,9 +17,9 @@ std::string part_name(std::optional<ManifestPart> const& part) {
 }
 
 RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input)
-    : lock_(config.job.run_dir, part_name(options.part)) {
+    : part_(part_name(options.part)), lock_(config.job.run_dir, part_) {
   std::string const& run_dir = config.job.run_dir;
-  std::string const part = part_name(options.part);
+  std::string const& part = part_;
   index_path = run_dir + "/index" + (part.empty() ? "" : "." + part) + ".jsonl";
   failed_path = run_dir + "/failed" + (part.empty() ? "" : "." + part) + ".jsonl";
   contents = scan_run(run_dir, part);
@@ -49,6 +50,16 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     }
   }
   problems.throw_if_any();
+}
+
+void RunFolder::forget_mended_failures(RunConfig const& config) {
+  std::vector<FailedLine> lines = read_failed_lines(failed_path);
+  if (lines.empty()) return;
+  RunContents const now = scan_run(config.job.run_dir, part_);
+  std::size_t const before = lines.size();
+  auto const is_done = [&](FailedLine const& line) { return now.done.count({line.id, line.index}) != 0; };
+  lines.erase(std::remove_if(lines.begin(), lines.end(), is_done), lines.end());
+  if (lines.size() != before) write_failed_lines(failed_path, lines);
 }
 
 }  // namespace ditbatch

@@ -21,6 +21,9 @@ class RunFolder {
   /// Throws BadInput where a published image belongs to another version of its record.
   RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input);
 
+  /// Takes records out of failed.jsonl that have been made since.
+  void forget_mended_failures(RunConfig const& config);
+
   std::vector<ImageRecord> to_do;   // in the order of the manifest
   std::size_t already_done = 0;     // records of this part that are published
   std::size_t known_failed = 0;     // skipped, listed in failed.jsonl
@@ -30,6 +33,7 @@ class RunFolder {
   std::string failed_path;
 
  private:
+  std::string part_;
   RunLock lock_;
 };
 

@@ -1,5 +1,6 @@
 #include "run/run_job.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -55,6 +56,26 @@ void open_queue(Office& office, RunConfig const& config, MeshComms const& comms)
   office.server = std::make_unique<WorkServer>(WorkLedger(office.folder.to_do, ledger), server);
 }
 
+std::string rank_name(int rank) {
+  char name[16];
+  std::snprintf(name, sizeof name, "rank-%04d", rank);
+  return name;
+}
+
+// Bits are compared within one kind of hardware, so a data set is made on one kind unless the user says so.
+void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware, MpiSession const& session) {
+  std::vector<std::string> const all = gather_strings(MPI_COMM_WORLD, session.host() + ": " + hardware, 0);
+  (void)on_first_rank(session, [&] {
+    std::string const first_kind = all.front().substr(all.front().find(": "));
+    for (std::string const& one : all) {
+      require(config.runtime.allow_mixed || one.substr(one.find(": ")) == first_kind, ExitCode::unhealthy,
+              "the ranks have different hardware: " + all.front() + "; " + one +
+                  " (their bits may differ) leave one kind out, or write [runtime] allow_mixed = true");
+    }
+    return std::string();
+  });
+}
+
 ExitCode exit_code_of(RunConfig const& config, WorkCounts const& counts, RunFolder const& folder) {
   std::size_t const records = counts.total + folder.already_done + folder.known_failed;
   if (counts.failed + folder.known_failed > records_of(config.limits.allow_failed, records)) return ExitCode::failed_records;
@@ -104,13 +125,17 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     write_session_files(session_folder(config.job.run_dir, number), config, input.mesh, ranks, device.hardware, to_hex(input.checkpoint.id));
     return std::to_string(number);
   }));
+  std::string const session_path = session_folder(config.job.run_dir, session_number);
+  log_to_file(session_path + "/logs/" + rank_name(session.rank()) + ".log");
+  refuse_mixed_hardware(config, device.hardware, session);
+  log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " + layout_name(input.mesh) + " on " + device.hardware);
   FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device);
 
   // The straight line: each record from the queue to its shard.
   std::optional<ProgressLine> progress;
   if (is_first) {
     open_queue(*office, config, comms);
-    progress.emplace([&office] { return office->server->counts(); }, office->folder.already_done);
+    progress.emplace([&office] { return office->server->counts(); }, office->folder.already_done, session_path + "/metrics.prom");
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
@@ -140,16 +165,14 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   check_mpi(MPI_Barrier(MPI_COMM_WORLD));
   if (is_first) office->server->finish();
   progress.reset();
-  char rank_name[16];
-  std::snprintf(rank_name, sizeof rank_name, "rank-%04d", session.rank());
-  std::string const session_path = session_folder(config.job.run_dir, session_number);
-  write_trace_file(session_path + "/trace/" + rank_name + ".h5", trace.drain());
+  write_trace_file(session_path + "/trace/" + rank_name(session.rank()) + ".h5", trace.drain());
 
   RankTotals totals{session.rank(), session.host(), clock.wall_s(), clock.totals_s(), leader ? leader->writer_wait_s() : 0};
   std::vector<std::string> const all_totals = gather_strings(MPI_COMM_WORLD, to_message(totals), 0);
   std::string const code = on_first_rank(session, [&] {
     JobSummary summary{config.job.name, layout_name(input.mesh), office->server->counts(), office->folder.already_done, office->stop.reason(), {}};
     for (std::string const& message : all_totals) summary.ranks.push_back(rank_totals_from_message(message));
+    office->folder.forget_mended_failures(config);
     write_text(session_path + "/summary.json", summary_json(summary));
     std::fputs(summary_text(summary).c_str(), stderr);
     return std::to_string(static_cast<int>(exit_code_of(config, summary.counts, office->folder)));

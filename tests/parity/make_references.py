@@ -12,7 +12,7 @@ import sys
 
 import numpy
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 from make_pipeline import make_pipeline  # noqa: E402
@@ -84,6 +84,32 @@ def references(pipeline, all_cases):
     return {k: v.detach().contiguous() for k, v in out.items()}
 
 
+def rename(path, names):
+    """Writes a file of weights again under other names."""
+    tensors = load_file(path)
+    renamed = {}
+    for name, tensor in tensors.items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        renamed[name] = tensor
+    assert set(renamed) != set(tensors), f"{path}: nothing to rename"
+    save_file(renamed, path)
+
+
+def publish(pipeline, folder):
+    """The same weights as published folders have them: in several files, under older names."""
+    (folder / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    pipeline.transformer.save_pretrained(folder / "transformer", max_shard_size="500KB")
+    assert list((folder / "transformer").glob("*.index.json"))
+    rename(folder / "text_encoder" / "model.safetensors", {"embeddings.": "text_model.embeddings.", "encoder.layers": "text_model.encoder.layers",
+                                                           "final_layer_norm": "text_model.final_layer_norm"})
+    rename(folder / "text_encoder_2" / "model.safetensors", {"shared.weight": "encoder.embed_tokens.weight"})
+    if pipeline.vae.config.mid_block_add_attention:
+        rename(folder / "vae" / "diffusion_pytorch_model.safetensors",
+               {"attentions.0.to_q": "attentions.0.query", "attentions.0.to_k": "attentions.0.key", "attentions.0.to_v": "attentions.0.value",
+                "attentions.0.to_out.0": "attentions.0.proj_attn"})
+
+
 def main(out_dir):
     torch.set_num_threads(1)
     out_dir = pathlib.Path(out_dir)
@@ -95,6 +121,8 @@ def main(out_dir):
         all_cases = cases(pipeline.vae_scale_factor * 2)
         with torch.no_grad():
             save_file(references(pipeline, all_cases), out_dir / f"{name}.references.safetensors")
+        if arrangement == "legacy":
+            publish(pipeline, out_dir / name)
         (out_dir / f"{name}.cases.json").write_text(json.dumps(all_cases))
 
 

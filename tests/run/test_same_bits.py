@@ -3,6 +3,7 @@
 
     test_same_bits.py DITBATCH MPIRUN_SH WORK_DIR [fp32|bf16]
 """
+import hashlib
 import json
 import pathlib
 import random
@@ -62,6 +63,31 @@ def hashes(run_dir):
     return found
 
 
+def read_alike(run_dir, expected):
+    """h5py and datasets give the same pixels and columns of a run that two layouts made."""
+    import datasets
+    import numpy
+    layouts, sizes = set(), set()
+    for folder in sorted((run_dir / "shards").iterdir()):
+        rows = {}
+        for shard in sorted(folder.glob("*.h5")):
+            with h5py.File(shard) as file:
+                text = {name for name in file if h5py.check_string_dtype(file[name].dtype)}
+                for i in range(len(file["id"])):
+                    rows[file["id"].asstr()[i]] = {name: file[name].asstr()[i] if name in text else file[name][i] for name in file}
+        loaded = datasets.load_dataset("hdf5", data_files=str(folder / "*.h5"), split="train", cache_dir=str(WORK / "cache"))
+        assert len(loaded) == len(rows)
+        for read in loaded:
+            row = rows[read["id"]]
+            assert set(read) == set(row)
+            for name, value in row.items():
+                assert numpy.array_equal(numpy.asarray(read[name], dtype=getattr(value, "dtype", None)), value), (folder.name, read["id"], name)
+            assert hashlib.sha256(numpy.asarray(read["images"], dtype=numpy.uint8).tobytes()).hexdigest() == expected[f"{read['id']}[{read['index']}]"]
+            layouts.add(read["layout"])
+            sizes.add((read["width"] > read["height"]) - (read["width"] < read["height"]))
+    assert sizes == {-1, 0, 1} and len(layouts) == 2, (sizes, layouts)
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     pipelines = {}
@@ -89,6 +115,7 @@ def main():
             assert len(run(name, manifest, folder, dtype, 2, (1, 2, 1), "--limit", "5")) == 5
             assert run(name, manifest, folder, dtype, 3, (1, 3, 1)) == expected, "resumed"
             assert run(name, manifest, folder, dtype, 1, (1, 1, 1)) == expected, "resumed again"
+            read_alike(WORK / name / "run", expected)
             print(f"pipeline {arch}, {dtype}: 12 images, {count} layouts, shuffled and resumed: all SHA-256 equal")
 
 
