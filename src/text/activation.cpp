@@ -15,11 +15,16 @@ std::optional<TextActivation> text_activation(std::string const& name) {
 
 at::Tensor apply(TextActivation activation, at::Tensor const& x) {
   switch (activation) {
-    case TextActivation::relu: return ops::relu(x);
-    case TextActivation::gelu: return ops::gelu(x);
-    case TextActivation::gelu_tanh: return ops::gelu_tanh(x);
-    case TextActivation::quick_gelu: return ops::quick_gelu(x);
-    case TextActivation::silu: break;
+    case TextActivation::relu:
+      return ops::relu(x);
+    case TextActivation::gelu:
+      return ops::gelu(x);
+    case TextActivation::gelu_tanh:
+      return ops::gelu_tanh(x);
+    case TextActivation::quick_gelu:
+      return ops::quick_gelu(x);
+    case TextActivation::silu:
+      break;
   }
   return ops::silu(x);
 }

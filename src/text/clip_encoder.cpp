@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
+#include "text/token_ids.hpp"
+
 namespace ditbatch {
 
 ClipConfig read_clip_config(JsonConfig const& config, Problems& problems) {
@@ -20,20 +23,26 @@ ClipConfig read_clip_config(JsonConfig const& config, Problems& problems) {
   if (auto const activation = text_activation(name)) {
     read.activation = *activation;
   } else {
-    config.add_problem("hidden_act", "not supported: " + in_quotes(name) + " (quick_gelu, gelu, gelu_new, relu or silu)", problems);
+    config.add_problem(
+        "hidden_act",
+        "not supported: " + in_quotes(name) + " (quick_gelu, gelu, gelu_new, relu or silu)",
+        problems);
   }
-  if (read.width % read.heads != 0) config.add_problem("num_attention_heads", "does not divide hidden_size", problems);
+  if (read.width % read.heads != 0)
+    config.add_problem("num_attention_heads", "does not divide hidden_size", problems);
   return read;
 }
 
 namespace {
 
 // Published folders prefix every name, transformers 5 does not.
-at::Tensor take(WeightSource& source, std::string const& name, std::vector<std::int64_t> const& shape) {
+at::Tensor take(WeightSource& source, std::string const& name,
+                std::vector<std::int64_t> const& shape) {
   return source.take({name, shape, {"text_model." + name}});
 }
 
-ops::Linear take_linear(WeightSource& source, std::string const& name, std::int64_t in, std::int64_t out) {
+ops::Linear take_linear(WeightSource& source, std::string const& name, std::int64_t in,
+                        std::int64_t out) {
   return {take(source, name + ".weight", {out, in}), take(source, name + ".bias", {out})};
 }
 
@@ -42,9 +51,11 @@ ops::Linear take_linear(WeightSource& source, std::string const& name, std::int6
 ClipTextEncoder::ClipTextEncoder(ClipConfig const& config, WeightSource& source)
     : config_(config),
       tokens_(take(source, "embeddings.token_embedding.weight", {config.vocabulary, config.width})),
-      positions_(take(source, "embeddings.position_embedding.weight", {config.positions, config.width})) {
+      positions_(
+          take(source, "embeddings.position_embedding.weight", {config.positions, config.width})) {
   auto const take_norm = [&](std::string const& name) {
-    return Norm{take(source, name + ".weight", {config.width}), take(source, name + ".bias", {config.width})};
+    return Norm{take(source, name + ".weight", {config.width}),
+                take(source, name + ".bias", {config.width})};
   };
   for (std::int64_t i = 0; i < config.layers; ++i) {
     std::string const name = "encoder.layers." + std::to_string(i) + ".";
@@ -65,21 +76,29 @@ at::Tensor ClipTextEncoder::normed(at::Tensor const& x, Norm const& norm) const 
 }
 
 at::Tensor ClipTextEncoder::encode_pooled(std::vector<std::int64_t> const& ids) const {
+  check_token_ids(ids, config_.vocabulary);
+  require(static_cast<std::int64_t>(ids.size()) <= config_.positions, ExitCode::bad_input,
+          "a prompt of " + std::to_string(ids.size()) +
+              " tokens does not fit CLIP (max_position_embeddings is " +
+              std::to_string(config_.positions) + ") the tokenizer belongs to another model");
   at::Tensor const tokens = at::tensor(ids, at::kLong).to(tokens_.device()).unsqueeze(0);
   std::int64_t const count = tokens.size(1);
-  at::Tensor x = at::embedding(tokens_, tokens) + positions_.narrow(0, 0, count);  // (1, tokens, width)
+  at::Tensor x =
+      at::embedding(tokens_, tokens) + positions_.narrow(0, 0, count);  // (1, tokens, width)
   auto const by_head = [&](at::Tensor const& rows) {
     return rows.view({1, count, config_.heads, -1}).transpose(1, 2);
   };
   for (Layer const& layer : layers_) {
     at::Tensor const h = normed(x, layer.attention_norm);
-    at::Tensor const attended = at::scaled_dot_product_attention(by_head(layer.q(h)), by_head(layer.k(h)), by_head(layer.v(h)),
-                                                                 std::nullopt, 0.0, /*is_causal=*/true);
+    at::Tensor const attended = at::scaled_dot_product_attention(
+        by_head(layer.q(h)), by_head(layer.k(h)), by_head(layer.v(h)), std::nullopt, 0.0,
+        /*is_causal=*/true);
     x = x + layer.o(attended.transpose(1, 2).reshape({1, count, config_.width}));
     x = x + layer.mlp_out(apply(config_.activation, layer.mlp_in(normed(x, layer.mlp_norm))));
   }
   x = normed(x, final_norm_);
-  // Configs from before transformers 4.31 say 2 whatever the end token is: then it is the largest id.
+  // Configs from before transformers 4.31 say 2 whatever the end token is: then it is the largest
+  // id.
   auto const end = config_.eos_token == 2 ? std::max_element(ids.begin(), ids.end())
                                           : std::find(ids.begin(), ids.end(), config_.eos_token);
   std::int64_t const row = end == ids.end() ? 0 : end - ids.begin();

@@ -30,6 +30,7 @@ class ClipTextEncoder {
  public:
   ClipTextEncoder(ClipConfig const& config, WeightSource& source);
   /// Token ids of one prompt, padded -> the pooled embedding (1, width): the row of the end token.
+  /// Throws where an id is not in the vocabulary.
   [[nodiscard]] at::Tensor encode_pooled(std::vector<std::int64_t> const& ids) const;
 
  private:

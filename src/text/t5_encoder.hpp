@@ -33,7 +33,7 @@ struct T5Config {
 class T5Encoder {
  public:
   T5Encoder(T5Config const& config, WeightSource& source);
-  /// Token ids of one prompt -> (1, tokens, width)
+  /// Token ids of one prompt -> (1, tokens, width). Throws where an id is not in the vocabulary.
   [[nodiscard]] at::Tensor encode(std::vector<std::int64_t> const& ids) const;
 
  private:
@@ -46,7 +46,9 @@ class T5Encoder {
     ops::Linear mlp_out;
   };
   [[nodiscard]] at::Tensor position_bias(std::int64_t tokens) const;
-  [[nodiscard]] at::Tensor attend(Layer const& layer, at::Tensor const& x, at::Tensor const& bias) const;
+  [[nodiscard]] at::Tensor normed(at::Tensor const& x, at::Tensor const& weight) const;
+  [[nodiscard]] at::Tensor attend(Layer const& layer, at::Tensor const& x,
+                                  at::Tensor const& bias) const;
   [[nodiscard]] at::Tensor feed_forward(Layer const& layer, at::Tensor const& x) const;
 
   T5Config config_;

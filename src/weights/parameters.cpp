@@ -109,7 +109,7 @@ class FileWeights final : public WeightSource {
     // Copied out of the mapping: offsets in the file need not be aligned for the type.
     at::Tensor const stored = at::empty(spec.shape, at::TensorOptions().dtype(*parameter_type(entry.dtype)));
     std::memcpy(stored.data_ptr(), bytes, entry.size_bytes);
-    return stored.to(device_, dtype_);
+    return stored.to(device_, spec.dtype.value_or(dtype_));
   }
 
  private:
@@ -125,7 +125,7 @@ class RandomWeights final : public WeightSource {
       : seed_(seed), dtype_(dtype), device_(device) {}
 
   [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override {
-    auto const options = at::TensorOptions().dtype(dtype_).device(device_);
+    auto const options = at::TensorOptions().dtype(spec.dtype.value_or(dtype_)).device(device_);
     bool const is_weight = spec.name.size() > 6 && spec.name.rfind("weight") == spec.name.size() - 6;
     if (spec.shape.size() < 2) {
       return is_weight ? at::ones(spec.shape, options) : at::zeros(spec.shape, options);

@@ -2,7 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <c10/core/ScalarType.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +18,7 @@ struct ParameterSpec {
   std::string name;
   std::vector<std::int64_t> shape;
   std::vector<std::string> aliases = {};  // names the same tensor goes by in older or newer files
+  std::optional<c10::ScalarType> dtype = {};  // where it is not the source's
 };
 
 /// Where a model takes its parameters from while it is built.
@@ -22,7 +26,7 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
 
-  /// The parameter as a contiguous tensor on the source's device, in the source's dtype.
+  /// The parameter as a contiguous tensor on the source's device, in the spec's dtype or else the source's.
   /// Throws BadInput where name or shape do not fit.
   [[nodiscard]] virtual at::Tensor take(ParameterSpec const& spec) = 0;
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -15,17 +16,20 @@
 
 namespace ditbatch::test {
 
-/// Where the ranks of one process, a thread each, leave what they send. It is strict: shapes, dtypes and
-/// the kinds of calls must match, and a rank that fails wakes the others.
+/// Where the ranks of one process, a thread each, leave what they send. It is strict: shapes,
+/// dtypes and the kinds of calls must match, and a rank that fails wakes the others.
 class ThreadBoard {
  public:
   explicit ThreadBoard(int ranks)
-      : ranks_(ranks), calls_(static_cast<std::size_t>(ranks)), pieces_(static_cast<std::size_t>(ranks)) {}
+      : ranks_(ranks),
+        calls_(static_cast<std::size_t>(ranks)),
+        pieces_(static_cast<std::size_t>(ranks)) {}
 
   [[nodiscard]] int ranks() const { return ranks_; }
 
   /// Hands in one piece for each rank, waits for all, takes what came for this rank.
-  std::vector<at::Tensor> exchange(int rank, std::string const& call, std::vector<at::Tensor> const& send) {
+  std::vector<at::Tensor> exchange(int rank, std::string const& call,
+                                   std::vector<at::Tensor> const& send) {
     calls_[static_cast<std::size_t>(rank)] = call;
     pieces_[static_cast<std::size_t>(rank)] = send;
     wait_for_all();
@@ -55,7 +59,8 @@ class ThreadBoard {
       ++turn_;
       arrived_all_.notify_all();
     }
-    bool const came = arrived_all_.wait_for(lock, std::chrono::seconds(60), [&] { return turn_ != turn || failed_; });
+    bool const came = arrived_all_.wait_for(lock, std::chrono::seconds(60),
+                                            [&] { return turn_ != turn || failed_; });
     if (!came) throw std::runtime_error("a rank does not come to the collective");
     if (turn_ == turn) throw std::runtime_error("another rank failed");
   }
@@ -77,7 +82,8 @@ class ThreadTensorComm final : public TensorComm {
   [[nodiscard]] int rank() const override { return rank_; }
 
   [[nodiscard]] std::vector<at::Tensor> all_to_all(
-      std::vector<at::Tensor> const& send, std::vector<std::vector<std::int64_t>> const& receive_shapes) override {
+      std::vector<at::Tensor> const& send,
+      std::vector<std::vector<std::int64_t>> const& receive_shapes) override {
     if (send.size() != static_cast<std::size_t>(size()) || receive_shapes.size() != send.size()) {
       throw std::logic_error("an exchange has one piece for each rank");
     }
@@ -93,11 +99,13 @@ class ThreadTensorComm final : public TensorComm {
     return received;
   }
 
-  [[nodiscard]] at::Tensor all_gather_rows(at::Tensor const& local, std::vector<std::int64_t> const& rows) override {
+  [[nodiscard]] at::Tensor all_gather_rows(at::Tensor const& local,
+                                           std::vector<std::int64_t> const& rows) override {
     if (rows.size() != static_cast<std::size_t>(size()) || !local.is_contiguous()) {
       throw std::logic_error("a gather needs the rows of each rank and contiguous tensors");
     }
-    auto const received = board_.exchange(rank_, "all_gather_rows", std::vector<at::Tensor>(rows.size(), local));
+    auto const received =
+        board_.exchange(rank_, "all_gather_rows", std::vector<at::Tensor>(rows.size(), local));
     for (std::size_t from = 0; from < received.size(); ++from) {
       std::vector<std::int64_t> shape = local.sizes().vec();
       shape.front() = rows[from];
@@ -107,16 +115,19 @@ class ThreadTensorComm final : public TensorComm {
   }
 
   [[nodiscard]] at::Tensor broadcast(at::Tensor const& tensor, int root) override {
-    auto const received = board_.exchange(rank_, "broadcast from " + std::to_string(root),
-                                          std::vector<at::Tensor>(static_cast<std::size_t>(size()), tensor));
+    auto const received =
+        board_.exchange(rank_, "broadcast from " + std::to_string(root),
+                        std::vector<at::Tensor>(static_cast<std::size_t>(size()), tensor));
     at::Tensor const sent = received[static_cast<std::size_t>(root)];
     expect(sent, tensor, tensor.sizes().vec());
     return sent;
   }
 
  private:
-  static void expect(at::Tensor const& received, at::Tensor const& like, std::vector<std::int64_t> const& shape) {
-    if (received.scalar_type() != like.scalar_type()) throw std::logic_error("the ranks send different dtypes");
+  static void expect(at::Tensor const& received, at::Tensor const& like,
+                     std::vector<std::int64_t> const& shape) {
+    if (received.scalar_type() != like.scalar_type())
+      throw std::logic_error("the ranks send different dtypes");
     bool const empty = received.numel() == 0 && c10::multiply_integers(shape) == 0;
     if (!empty && received.sizes() != at::IntArrayRef(shape)) {
       throw std::logic_error("a rank sends another shape than the receiver awaits");
@@ -131,7 +142,8 @@ class ThreadTensorComm final : public TensorComm {
 template <class Function>
 auto on_ranks(int ranks, Function const& function) {
   ThreadBoard board(ranks);
-  std::vector<decltype(function(std::declval<TensorComm&>()))> results(static_cast<std::size_t>(ranks));
+  std::vector<decltype(function(std::declval<TensorComm&>()))> results(
+      static_cast<std::size_t>(ranks));
   std::mutex mutex;
   std::exception_ptr failure;
   std::vector<std::thread> threads;

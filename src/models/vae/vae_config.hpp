@@ -16,11 +16,14 @@ struct VaeConfig {
   std::int64_t norm_groups = 32;
   bool mid_block_attention = true;
   bool post_quant_conv = true;
+  bool force_upcast = true;  // in float16: decode in float32
   double scaling_factor = 0.18215;
   double shift_factor = 0;
 
   /// Pixels per latent pixel in each direction.
-  [[nodiscard]] std::int64_t scale_factor() const { return std::int64_t{1} << (block_channels.size() - 1); }
+  [[nodiscard]] std::int64_t scale_factor() const {
+    return std::int64_t{1} << (block_channels.size() - 1);
+  }
 };
 
 /// Reads vae/config.json; absent keys have the defaults of the class.

@@ -14,12 +14,15 @@ struct DecodedImage {
   bool finite = true;  // no NaN or infinity came out of the decoder; the same on every rank
 };
 
-/// The decoder of AutoencoderKL, its maps cut into row tiles over the ranks of a replica.
+/// The decoder of AutoencoderKL, its maps cut into row tiles over the ranks of a replica. It
+/// decodes in the dtype of its weights; float16 with `force_upcast` in float32, with the weights
+/// rounded to float16.
 class VaeDecoder {
  public:
   VaeDecoder(VaeConfig const& config, WeightSource& source);
 
-  /// Latents (1, C, h, w) as the sampler leaves them, in full on every rank. Collective over `comm`.
+  /// Latents (1, C, h, w) as the sampler leaves them, in full on every rank. Collective over
+  /// `comm`.
   [[nodiscard]] DecodedImage decode(at::Tensor const& latents, TensorComm& comm) const;
 
  private:
@@ -27,6 +30,9 @@ class VaeDecoder {
     std::vector<vae::ResnetBlock> resnets;
     std::optional<vae::Convolution> upsampler;  // none on the finest level
   };
+  class Weights;
+  VaeDecoder(VaeConfig const& config, Weights&& weights);
+
   VaeConfig config_;
   std::optional<vae::Convolution> post_quant_;
   vae::Convolution conv_in_;
