@@ -1,210 +1,104 @@
 #include "config/load_run_config.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include "config/config_table.hpp"
+#include "config/config_reader.hpp"
 #include "config/quantities.hpp"
 #include "core/utf8.hpp"
 
 namespace ditbatch {
 
 namespace fs = std::filesystem;
-using config::ConfigTable;
 
 namespace {
 
-constexpr std::size_t largest_file_bytes = std::size_t{4} << 20U;
+constexpr std::size_t largest_file_bytes = std::size_t{1} << 20U;
+// Dotted keys nest one table a dot, and toml++ takes such a tree apart recursively: enough dots
+// would overflow the stack.
+constexpr std::ptrdiff_t most_dots = 4096;
 
-// ${VAR} -> its value. An undefined variable is a problem: an empty path would be a wrong one.
-std::string expanded(std::string const& text, char const* key, toml::node const* at, ConfigTable& table) {
-  std::string out;
-  std::size_t i = 0;
-  while (i < text.size()) {
-    std::size_t const end = text.compare(i, 2, "${") == 0 ? text.find('}', i) : std::string::npos;
-    if (end == std::string::npos) {
-      out += text[i++];
-      continue;
-    }
-    std::string const name = text.substr(i + 2, end - i - 2);
-    char const* value = std::getenv(name.c_str());
-    if (value == nullptr) {
-      table.add_problem(key, at, "the variable " + in_quotes(name) + " is not set (the path uses it) export it, or write the path out");
-    } else {
-      out += value;
-    }
-    i = end + 1;
-  }
-  return out;
+bool has_too_many_dots(std::string_view text) {
+  return std::count(text.begin(), text.end(), '.') > most_dots;
 }
 
-void read_path(ConfigTable& table, char const* key, fs::path const& base, std::string& target) {
-  std::string text;
-  table.read(key, text);
-  if (text.empty()) return;
-  target = (base / expanded(text, key, table.node(key), table)).lexically_normal();
+// A word that needs no quotes on the command line: whatever does not begin like another TOML value.
+bool is_bare_word(std::string_view value) {
+  return value.find_first_of("\"'[{") != 0 && value.find('\n') == std::string_view::npos;
 }
 
-void read_required_path(ConfigTable& table, char const* key, fs::path const& base, std::string& target) {
-  read_path(table, key, base, target);
-  if (!table.has(key)) {
-    table.add_problem(key, nullptr, "missing (a run needs it) add it to its table");
-  } else if (target.empty()) {
-    table.add_problem(key, table.node(key), "is no path (a run needs it) name a file or folder");
-  }
-}
-
-void read_size(ConfigTable& table, char const* key, std::uint64_t& target) {
-  toml::node const* found = table.node(key);
-  if (found == nullptr) return;
-  std::optional<std::uint64_t> value;
-  if (auto const text = found->value_exact<std::string>()) value = config::parse_size(*text);
-  if (auto const whole = found->value_exact<std::int64_t>(); whole && *whole > 0) value = static_cast<std::uint64_t>(*whole);
-  if (value) {
-    target = *value;
-  } else {
-    table.add_problem(key, found, "not a size (a number of bytes, or a text such as \"512MiB\" or \"2GiB\")");
-  }
-}
-
-void read_limit(ConfigTable& table, char const* key, RecordLimit& target) {
-  toml::node const* found = table.node(key);
-  if (found == nullptr) return;
-  std::optional<RecordLimit> value;
-  if (auto const text = found->value_exact<std::string>()) value = config::parse_limit(*text);
-  if (auto const whole = found->value_exact<std::int64_t>(); whole && *whole >= 0) {
-    value = RecordLimit{static_cast<double>(*whole), RecordLimit::Unit::records};
-  }
-  if (value) {
-    target = *value;
-  } else {
-    table.add_problem(key, found, "not a limit (a number of records, or a share such as \"0.1%\")");
-  }
-}
-
-void read_loras(ConfigTable& table) {
-  toml::node const* found = table.node("loras");
-  if (found == nullptr) return;
-  toml::array const* list = found->as_array();
-  if (list == nullptr || !list->empty()) {
-    table.add_problem("loras", found, "not supported yet (this version runs the checkpoint as it is) remove it");
-  }
-}
-
-// Every key of the config, table by table. A new key is one line here and one in run_config.hpp.
-void read_tables(toml::table const& root, fs::path const& base, RunConfig& config, Problems& problems) {
-  std::string const& file = config.config_path;
-  std::vector<std::string_view> known;
-  auto const open = [&](char const* name) {
-    known.emplace_back(name);
-    toml::node const* node = root.get(name);
-    if (node != nullptr && !node->is_table()) {
-      problems.add(config::position_of_node(file, *node), name, "is not a table (its keys stand under [" + std::string(name) + "])");
-    }
-    return ConfigTable(file, name, node == nullptr ? nullptr : node->as_table(), problems);
-  };
-  constexpr double long_time_s = 1e7;
-
-  ConfigTable job = open("job");
-  job.read("name", config.job.name);
-  read_required_path(job, "manifest", base, config.job.manifest);
-  read_path(job, "input_root", base, config.job.input_root);
-  read_required_path(job, "run_dir", base, config.job.run_dir);
-  job.read_integer("seed", config.job.seed, {});
-  job.report_unknown_keys();
-
-  ConfigTable model = open("model");
-  read_required_path(model, "path", base, config.model.path);
-  model.read_choice<Dtype>("dtype", config.model.dtype, {{"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp32", Dtype::fp32}});
-  model.read("random_weights", config.model.random_weights);
-  read_loras(model);
-  model.report_unknown_keys();
-
-  ConfigTable mesh = open("mesh");
-  mesh.read_choice<WeightPlacement>("weights", config.mesh.weights,
-                                    {{"replicated", WeightPlacement::replicated}, {"sharded", WeightPlacement::sharded}});
-  mesh.read_integer_or_auto("replicas", config.mesh.replicas, {1, 1'000'000});
-  mesh.read_integer("cfg", config.mesh.cfg, {1, 2});
-  mesh.read_integer("ulysses", config.mesh.ulysses, {1, 1024});
-  mesh.read_integer("ring", config.mesh.ring, {1, 1024});
-  mesh.read_choice<RingKind>("ring_kind", config.mesh.ring_kind, {{"gather", RingKind::gather}, {"p2p", RingKind::p2p}});
-  mesh.read_integer("pipefusion", config.mesh.pipefusion, {1, 1024});
-  mesh.report_unknown_keys();
-
-  ConfigTable sampling = open("sampling");
-  sampling.read_integer("width", config.sampling.width_px, {1, 65535});
-  sampling.read_integer("height", config.sampling.height_px, {1, 65535});
-  sampling.read_integer("steps", config.sampling.steps, {1, 1000});
-  sampling.read("guidance_scale", config.sampling.guidance_scale, 0, 1000);
-  sampling.read("true_cfg_scale", config.sampling.true_cfg_scale, 0, 1000);
-  sampling.read("scheduler", config.sampling.scheduler);
-  if (config.sampling.scheduler != "auto") {
-    sampling.add_problem("scheduler", sampling.node("scheduler"), "not supported yet: " + in_quotes(config.sampling.scheduler) + " (the checkpoint's own schedule is used) write \"auto\"");
-  }
-  sampling.read_integer("max_sequence_length", config.sampling.max_sequence_length, {1, 4096});
-  sampling.report_unknown_keys();
-
-  ConfigTable output = open("output");
-  read_size(output, "shard_bytes", config.output.shard_bytes);
-  output.read("shard_s", config.output.shard_s, 1, long_time_s);
-  output.read("flush_s", config.output.flush_s, 0, long_time_s);
-  output.read_integer("images_per_shard", config.output.images_per_shard, {});
-  output.read_integer("compression", config.output.compression, {0, 9});
-  output.report_unknown_keys();
-
-  ConfigTable limits = open("limits");
-  limits.read_integer("retries", config.limits.retries, {0, 100});
-  read_limit(limits, "allow_failed", config.limits.allow_failed);
-  read_limit(limits, "abort_failed", config.limits.abort_failed);
-  limits.read("start_s", config.limits.start_s, 1, long_time_s);
-  limits.read("phase_s", config.limits.phase_s, 1, long_time_s);
-  limits.read("io_s", config.limits.io_s, 1, long_time_s);
-  limits.read("drain_s", config.limits.drain_s, 0, long_time_s);
-  limits.report_unknown_keys();
-
-  ConfigTable runtime = open("runtime");
-  runtime.read_choice<DeviceKind>("device", config.runtime.device,
-                                  {{"auto", DeviceKind::automatic}, {"cuda", DeviceKind::cuda}, {"cpu", DeviceKind::cpu}});
-  runtime.read("share_gpu", config.runtime.share_gpu);
-  runtime.read("allow_mixed", config.runtime.allow_mixed);
-  runtime.report_unknown_keys();
-
-  for (auto const& [key, value] : root) {
-    std::string const name(key.str());
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    std::string const near = nearest_name(name, known);
-    problems.add({file, key.source().begin.line, key.source().begin.column}, name,
-                 "unknown table (nothing reads it)" + (near.empty() ? std::string(" remove it") : " did you mean " + in_quotes(near) + "?"));
-  }
-}
-
-// "table.key=value" into the parsed tree. A value that is no TOML is taken as a text.
+// "table.key=value" into the parsed tree. The parts remember where they are from by their source.
 void apply_override(toml::table& root, std::string const& text, Problems& problems) {
   std::size_t const equals = text.find('=');
   std::size_t const dot = text.find('.');
-  if (equals == std::string::npos || dot == std::string::npos || dot > equals || dot == 0 || dot + 1 == equals) {
-    problems.add({"--set"}, in_quotes(text), "not of the form table.key=value");
+  bool const has_form =
+      equals != std::string::npos && dot < equals && dot != 0 && dot + 1 != equals;
+  if (!has_form || find_bad_utf8(text) != std::string::npos) {
+    problems.add({"--set"}, in_quotes(text),
+                 "cannot be read (an override is table.key=value) write, for example, --set "
+                 "sampling.steps=4");
     return;
   }
   std::string const table = text.substr(0, dot);
   std::string const key = text.substr(dot + 1, equals - dot - 1);
   std::string const value = text.substr(equals + 1);
+  std::string const place = std::string(config::override_mark) + table + "." + key;
   toml::table parsed;
   try {
-    parsed = toml::parse("value = " + value, "--set " + table + "." + key);
-  } catch (toml::parse_error const&) {
-    parsed.insert("value", value);
+    if (has_too_many_dots(value))
+      throw toml::parse_error("nested too deeply", toml::source_region{});
+    parsed = toml::parse("value = " + value, place);
+  } catch (toml::parse_error const& error) {
+    if (!is_bare_word(value)) {
+      problems.add(
+          {place}, "",
+          "not a TOML value: " + in_quotes(value) + " (" + std::string(error.description()) + ")");
+      return;
+    }
+    parsed = toml::parse("value = " + config::quoted_toml(value), place);
   }
-  if (!root.contains(table)) root.insert(table, toml::table{});
+  if (!root.contains(table)) {
+    root.insert(toml::key(table, parsed.get("value")->source()), toml::table{});
+  }
   toml::table* target = root.get(table)->as_table();
   if (target == nullptr || parsed.size() != 1) {
-    problems.add({"--set " + table + "." + key}, "", "cannot be set (not one value of a table)");
+    problems.add({place}, "", "cannot be set (an override is one value of one table)");
     return;
   }
-  target->insert_or_assign(key, std::move(*parsed.get("value")));
+  toml::source_region const source = parsed.get("value")->source();
+  target->erase(key);  // or the key would keep its place in the file
+  target->insert(toml::key(key, source), std::move(*parsed.get("value")));
+}
+
+// From here on a count of ranks fits an int, however the degrees are multiplied.
+void check_mesh_size(RunConfig const& config, Problems& problems) {
+  constexpr std::int64_t most_ranks = 1'000'000;
+  MeshConfig const& mesh = config.mesh;
+  std::int64_t const ranks = std::int64_t{mesh.cfg} * mesh.ulysses * mesh.ring * mesh.pipefusion;
+  if (ranks > most_ranks || ranks * mesh.replicas.value_or(1) > most_ranks) {
+    problems.add({config.config_path}, "mesh",
+                 "has more than 1000000 places (the product of its degrees) make them smaller");
+  }
+}
+
+// In the order of the file; a list without end helps nobody.
+void add_first_problems(Problems const& found, std::string const& path, Problems& problems) {
+  constexpr std::size_t most_problems = 1000;
+  Problems sorted;
+  sorted.append_in_order(found);
+  std::size_t const count = std::min(sorted.all().size(), most_problems);
+  for (std::size_t i = 0; i < count; ++i) {
+    Problem const& problem = sorted.all()[i];
+    problems.add(problem.where, problem.field, problem.text);
+  }
+  if (sorted.all().size() > count) {
+    problems.add({path}, "",
+                 "has " + std::to_string(sorted.all().size() - count) +
+                     " more problems (only the first " + std::to_string(most_problems) +
+                     " are listed) mend these first");
+  }
 }
 
 }  // namespace
@@ -213,27 +107,49 @@ RunConfig parse_run_config(std::string const& path, std::string const& text,
                            std::vector<std::string> const& overrides, Problems& problems) {
   RunConfig config;
   config.config_path = path;
-  if (std::size_t const bad = find_bad_utf8(text); bad != std::string::npos) {
-    problems.add(position_of(path, text, bad), "", "bad UTF-8 (TOML must be UTF-8) save it as UTF-8");
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    problems.add(
+        {path, 1, 1}, "",
+        "begins with a byte order mark (it is no part of TOML 1.0) save it as UTF-8 without BOM");
     return config;
   }
+  if (std::size_t const bad = find_bad_utf8(text); bad != std::string::npos) {
+    problems.add(position_of(path, text, bad), "",
+                 "bad UTF-8 (TOML must be UTF-8) save it as UTF-8");
+    return config;
+  }
+  if (has_too_many_dots(text)) {
+    problems.add(
+        {path}, "",
+        "has more than 4096 dots (keys nested that deeply are no config) name the config file");
+    return config;
+  }
+  config::TomlPositions const positions(path, text);
   toml::table root;
   try {
     root = toml::parse(text, path);
   } catch (toml::parse_error const& error) {
-    auto const& begin = error.source().begin;
-    problems.add({path, begin.line, begin.column}, "", "not valid TOML (" + std::string(error.description()) + ")");
+    problems.add(positions.of(error.source()), "",
+                 "not valid TOML (" + std::string(error.description()) + ")");
     return config;
   }
-  for (std::string const& override_text : overrides) apply_override(root, override_text, problems);
-  fs::path const base = fs::absolute(path).parent_path();
-  read_tables(root, base, config, problems);
+  Problems found;
+  for (std::string const& each : overrides) apply_override(root, each, found);
+  std::error_code error;
+  config::ConfigReader reader(root, positions, fs::absolute(path, error).parent_path(), config,
+                              found);
+  config::visit_keys(reader, config);
+  reader.report_unknown_names();
+  check_mesh_size(config, found);
+  add_first_problems(found, path, problems);
   if (config.job.name.empty()) config.job.name = fs::path(path).stem();
-  if (config.job.input_root.empty()) config.job.input_root = fs::path(config.job.manifest).parent_path();
+  if (config.job.input_root.empty())
+    config.job.input_root = fs::path(config.job.manifest).parent_path();
   return config;
 }
 
-RunConfig load_run_config(std::string const& path, std::vector<std::string> const& overrides, Problems& problems) {
+RunConfig load_run_config(std::string const& path, std::vector<std::string> const& overrides,
+                          Problems& problems) {
   std::error_code error;
   auto const refuse = [&](std::string const& text) {
     problems.add({path}, "", text);
@@ -241,12 +157,20 @@ RunConfig load_run_config(std::string const& path, std::vector<std::string> cons
     none.config_path = path;
     return none;
   };
-  if (!fs::is_regular_file(path, error)) return refuse("is no file that can be read (check the path of the config)");
-  if (fs::file_size(path, error) > largest_file_bytes) return refuse("is larger than 4 MiB (no config is) name the config file");
+  fs::file_status const status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found)
+    return refuse("does not exist (the config is read from it) check the path");
+  if (status.type() == fs::file_type::directory)
+    return refuse("is a folder (the config is a file) name the .toml file in it");
+  if (status.type() != fs::file_type::regular)
+    return refuse("is no regular file (a config is) check the path");
+  if (fs::file_size(path, error) > largest_file_bytes)
+    return refuse("is larger than 1 MiB (no config is) name the config file");
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return refuse("cannot be read (check its permissions)");
+  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad() || !file.is_open())
+    return refuse("cannot be read (no permission, or a failing disk) check it");
   return parse_run_config(path, text.str(), overrides, problems);
 }
 

@@ -12,6 +12,7 @@ struct MeshLimits {
 };
 
 /// The mesh of a world. One that does not fit is a problem that names the nearest one that does.
-[[nodiscard]] MeshShape mesh_for(RunConfig const& config, int ranks, MeshLimits const& limits, Problems& problems);
+[[nodiscard]] MeshShape mesh_for(RunConfig const& run, int ranks, MeshLimits const& limits,
+                                 Problems& problems);
 
 }  // namespace ditbatch

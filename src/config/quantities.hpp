@@ -3,16 +3,26 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "config/run_config.hpp"
 
 namespace ditbatch::config {
 
 /// "2GiB", "512 MB", "4096" -> bytes. Binary units have an i, decimal ones none.
-[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string const& text);
+[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
+[[nodiscard]] std::optional<std::uint64_t> size_of(std::int64_t bytes);
 
 /// "12" records, or "0.1%" of them.
-[[nodiscard]] std::optional<RecordLimit> parse_limit(std::string const& text);
+[[nodiscard]] std::optional<RecordLimit> parse_limit(std::string_view text);
+[[nodiscard]] std::optional<RecordLimit> limit_of(std::int64_t records);
+
+/// The shortest decimal text that reads back as the same number, without exponent where it is
+/// short.
+[[nodiscard]] std::string shortest_text(double number);
+
+/// A text as a TOML basic string, with its quotes.
+[[nodiscard]] std::string quoted_toml(std::string_view text);
 
 }  // namespace ditbatch::config
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/device_kind.hpp"
+#include "core/problem.hpp"
 
 namespace ditbatch {
 
@@ -101,6 +103,13 @@ struct RunConfig {
   OutputConfig output;
   LimitsConfig limits;
   RuntimeConfig runtime;
+  std::map<std::string, Position> set_at;  // "mesh.ulysses" -> where its value stands
+
+  /// Where a value comes from: its place, or the file alone for one that has its default.
+  [[nodiscard]] Position where(std::string const& key) const {
+    auto const found = set_at.find(key);
+    return found == set_at.end() ? Position{config_path} : found->second;
+  }
 };
 
 }  // namespace ditbatch

@@ -1,70 +1,84 @@
-#include <sstream>
+#include <array>
+#include <charconv>
 
-#include "config/config_table.hpp"
+#include "config/config_keys.hpp"
 #include "config/load_run_config.hpp"
+#include "config/quantities.hpp"
 
 namespace ditbatch {
 
 namespace {
 
-char const* name_of(Dtype dtype) {
-  return dtype == Dtype::bf16 ? "bf16" : dtype == Dtype::fp16 ? "fp16" : "fp32";
-}
-char const* name_of(DeviceKind kind) {
-  return kind == DeviceKind::automatic ? "auto" : kind == DeviceKind::cuda ? "cuda" : "cpu";
-}
-std::string text_of(RecordLimit const& limit) {
-  std::ostringstream text;
-  text << limit.value << (limit.unit == RecordLimit::Unit::percent ? "%" : "");
-  return text.str();
-}
+using config::Choice;
+using config::quoted_toml;
+using config::shortest_text;
+
+// The visitor of visit_keys() that writes.
+class ConfigWriter {
+ public:
+  void table(char const* name) { out += std::string(out.empty() ? "" : "\n") + "[" + name + "]\n"; }
+  void text(char const* key, std::string const& value) { line(key, quoted_toml(value)); }
+  void path(char const* key, std::string const& value) { text(key, value); }
+  void required_path(char const* key, std::string const& value) { text(key, value); }
+  void flag(char const* key, bool const& value) { line(key, value ? "true" : "false"); }
+  void number(char const* key, double value, double /*least*/, double /*most*/) {
+    line(key, number_text(value));
+  }
+  template <class Integer>
+  void integer(char const* key, Integer value, std::int64_t /*least*/, std::int64_t /*most*/) {
+    line(key, std::to_string(value));
+  }
+  void integer_or_auto(char const* key, std::optional<int> const& value, std::int64_t /*least*/,
+                       std::int64_t /*most*/) {
+    line(key, value ? std::to_string(*value) : "\"auto\"");
+  }
+  template <class Enum, std::size_t N>
+  void choice(char const* key, Enum value, std::array<Choice<Enum>, N> const& choices) {
+    for (auto const& each : choices) {
+      if (each.value == value) text(key, std::string(each.name));
+    }
+  }
+  void size(char const* key, std::uint64_t value) { line(key, std::to_string(value)); }
+  void limit(char const* key, RecordLimit const& value) {
+    bool const is_share = value.unit == RecordLimit::Unit::percent;
+    line(key, is_share ? quoted_toml(fixed_text(value.value) + "%") : fixed_text(value.value));
+  }
+  void scheduler(char const* key, std::string const& value) { text(key, value); }
+  void loras(char const* key, std::vector<LoraConfig> const& value) {
+    std::string list;
+    for (LoraConfig const& lora : value) {
+      list += (list.empty() ? "{ path = " : ", { path = ") + quoted_toml(lora.path) +
+              ", scale = " + number_text(lora.scale) + " }";
+    }
+    line(key, "[" + list + "]");
+  }
+
+  std::string out;
+
+ private:
+  void line(char const* key, std::string const& value) {
+    out += std::string(key) + " = " + value + "\n";
+  }
+  // TOML tells 3 from 3.0.
+  static std::string number_text(double value) {
+    std::string const text = shortest_text(value);
+    return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+  }
+  // Limits have no exponent.
+  static std::string fixed_text(double value) {
+    std::array<char, 400> text{};
+    auto const [end, error] =
+        std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+    return {text.data(), error == std::errc() ? end : text.data()};
+  }
+};
 
 }  // namespace
 
 std::string to_toml(RunConfig const& config) {
-  auto const whole = [](auto value) { return static_cast<std::int64_t>(value); };
-  toml::table mesh{{"weights", config.mesh.weights == WeightPlacement::replicated ? "replicated" : "sharded"},
-                   {"cfg", config.mesh.cfg},
-                   {"ulysses", config.mesh.ulysses},
-                   {"ring", config.mesh.ring},
-                   {"ring_kind", config.mesh.ring_kind == RingKind::gather ? "gather" : "p2p"},
-                   {"pipefusion", config.mesh.pipefusion}};
-  if (config.mesh.replicas) mesh.insert("replicas", *config.mesh.replicas);
-  toml::table const root{
-      {"job", toml::table{{"name", config.job.name},
-                          {"manifest", config.job.manifest},
-                          {"input_root", config.job.input_root},
-                          {"run_dir", config.job.run_dir},
-                          {"seed", whole(config.job.seed)}}},
-      {"model", toml::table{{"path", config.model.path},
-                            {"dtype", name_of(config.model.dtype)},
-                            {"random_weights", config.model.random_weights}}},
-      {"mesh", mesh},
-      {"sampling", toml::table{{"width", config.sampling.width_px},
-                               {"height", config.sampling.height_px},
-                               {"steps", config.sampling.steps},
-                               {"guidance_scale", config.sampling.guidance_scale},
-                               {"true_cfg_scale", config.sampling.true_cfg_scale},
-                               {"scheduler", config.sampling.scheduler},
-                               {"max_sequence_length", config.sampling.max_sequence_length}}},
-      {"output", toml::table{{"shard_bytes", whole(config.output.shard_bytes)},
-                             {"shard_s", config.output.shard_s},
-                             {"flush_s", config.output.flush_s},
-                             {"images_per_shard", whole(config.output.images_per_shard)},
-                             {"compression", config.output.compression}}},
-      {"limits", toml::table{{"retries", config.limits.retries},
-                             {"allow_failed", text_of(config.limits.allow_failed)},
-                             {"abort_failed", text_of(config.limits.abort_failed)},
-                             {"start_s", config.limits.start_s},
-                             {"phase_s", config.limits.phase_s},
-                             {"io_s", config.limits.io_s},
-                             {"drain_s", config.limits.drain_s}}},
-      {"runtime", toml::table{{"device", name_of(config.runtime.device)},
-                              {"share_gpu", config.runtime.share_gpu},
-                              {"allow_mixed", config.runtime.allow_mixed}}}};
-  std::ostringstream text;
-  text << root << "\n";
-  return text.str();
+  ConfigWriter writer;
+  config::visit_keys(writer, config);
+  return writer.out;
 }
 
 }  // namespace ditbatch

@@ -1,151 +1,28 @@
 #include "manifest/read_manifest.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <limits>
-#include <sstream>
 #include <unordered_map>
 
 #include "core/sha256.hpp"
 #include "core/utf8.hpp"
 #include "manifest/manifest_line.hpp"
+#include "manifest/record_reader.hpp"
 
 namespace ditbatch {
 
-using manifest::LineField;
-using manifest::LineValue;
+using manifest::CappedProblems;
+using manifest::RecordReader;
 
 namespace {
 
 constexpr std::size_t longest_line_bytes = std::size_t{1} << 20U;
 constexpr std::size_t most_problems = 1000;
-constexpr std::int64_t most_images_per_record = 10'000;
-
-std::vector<std::string_view> const known_fields{
-    "id", "prompt", "prompt_2", "negative_prompt", "negative_prompt_2", "seed", "num_images", "width", "height", "steps",
-    "guidance_scale", "true_cfg_scale", "max_sequence_length", "scheduler", "loras", "control", "tags", "metadata"};
-
-bool is_good_id(std::string const& id) {
-  if (id.empty() || id.size() > 128 || id == "." || id == "..") return false;
-  return id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == std::string::npos;
-}
-
-// Reads one line's fields into a record; each fault goes to the problems with its place.
-class LineReader {
- public:
-  LineReader(std::string const& path, std::size_t line, ModelLimits const& limits, Problems& problems)
-      : path_(path), line_(line), limits_(limits), problems_(problems) {}
-
-  void read(std::vector<LineField> const& fields) {
-    for (LineField const& field : fields) read_field(field);
-    if (!has_id_) fault(0, "id", "missing (each record needs one)");
-    if (!has_prompt_) fault(0, "prompt", "missing (each record needs one; it may be empty)");
-  }
-  void fault(std::size_t offset, std::string const& field, std::string const& text) {
-    problems_.add({path_, line_, offset + 1}, field, text);
-    good = false;
-  }
-
-  ImageRecord record;
-  std::optional<std::uint64_t> seed;
-  std::int64_t images = 1;
-  bool good = true;
-
- private:
-  void read_field(LineField const& field) {
-    std::string const& key = field.key;
-    LineValue const& value = field.value;
-    // null is the same as not there
-    if (value.kind == LineValue::Kind::null && key != "id" && key != "prompt") return check_known(field);
-    if (key == "id") read_id(value);
-    else if (key == "prompt") has_prompt_ = true, read_text(key, value, record.prompt);
-    else if (key == "prompt_2") read_text(key, value, record.prompt_2.emplace());
-    else if (key == "negative_prompt") read_text(key, value, record.negative_prompt.emplace());
-    else if (key == "negative_prompt_2") read_text(key, value, record.negative_prompt_2.emplace());
-    else if (key == "seed") read_seed(value);
-    else if (key == "num_images") read_integer(key, value, images, 1, most_images_per_record);
-    else if (key == "width") read_size(key, value, record.width_px);
-    else if (key == "height") read_size(key, value, record.height_px);
-    else if (key == "steps") read_integer(key, value, record.steps, 1, 1000);
-    else if (key == "guidance_scale") read_number(key, value, record.guidance_scale);
-    else if (key == "true_cfg_scale") read_number(key, value, record.true_cfg_scale);
-    else if (key == "max_sequence_length") read_integer(key, value, record.max_sequence_length, 1, limits_.most_text_tokens);
-    else if (key == "scheduler") read_scheduler(value);
-    else if (key == "tags") read_tags(value);
-    else if (key == "metadata") record.metadata = std::string(value.source);
-    else if (key == "loras" || key == "control") fault(field.key_offset, key, "not supported yet (this version draws from the prompt alone) remove it");
-    else check_known(field);
-  }
-  void check_known(LineField const& field) {
-    for (std::string_view name : known_fields) {
-      if (name == field.key) return;
-    }
-    std::string const near = nearest_name(field.key, known_fields);
-    fault(field.key_offset, in_quotes(field.key), "unknown field (nothing reads it)" + (near.empty() ? std::string(" put it under metadata") : " did you mean " + in_quotes(near) + "?"));
-  }
-  void read_id(LineValue const& value) {
-    has_id_ = true;
-    if (value.kind == LineValue::Kind::text && is_good_id(value.text)) {
-      record.id = value.text;
-    } else {
-      fault(value.offset, "id", "not usable: " + in_quotes(value.kind == LineValue::Kind::text ? std::string_view(value.text) : value.source) +
-                                    " (1 to 128 of A-Z a-z 0-9 . _ -, for it becomes a file name)");
-    }
-  }
-  void read_text(std::string const& key, LineValue const& value, std::string& target) {
-    if (value.kind != LineValue::Kind::text) return fault(value.offset, key, "not a text: " + in_quotes(value.source) + " (put it in quotes)");
-    if (value.text.find('\0') != std::string::npos) return fault(value.offset, key, "holds a NUL character (it cannot be stored) remove it");
-    target = value.text;
-  }
-  void read_seed(LineValue const& value) {
-    if (value.kind == LineValue::Kind::integer && !value.negative) {
-      seed = value.magnitude;
-    } else {
-      fault(value.offset, "seed", "not usable: " + in_quotes(value.source) + " (must be a whole number from 0 to 18446744073709551615)");
-    }
-  }
-  void read_integer(std::string const& key, LineValue const& value, std::int64_t& target, std::int64_t least, std::int64_t most) {
-    bool const fits = value.kind == LineValue::Kind::integer && !value.negative && value.magnitude >= static_cast<std::uint64_t>(least) &&
-                      value.magnitude <= static_cast<std::uint64_t>(most);
-    if (!fits) {
-      return fault(value.offset, key, "not usable: " + in_quotes(value.source) + " (must be a whole number from " + std::to_string(least) + " to " + std::to_string(most) + ")");
-    }
-    target = static_cast<std::int64_t>(value.magnitude);
-  }
-  void read_size(std::string const& key, LineValue const& value, std::int64_t& target) {
-    std::int64_t const before = static_cast<std::int64_t>(problems_.all().size());
-    read_integer(key, value, target, 1, 65535);
-    if (static_cast<std::int64_t>(problems_.all().size()) != before || target % limits_.size_multiple == 0) return;
-    std::int64_t const below = target / limits_.size_multiple * limits_.size_multiple;
-    fault(value.offset, key, std::to_string(target) + " is not allowed (this checkpoint needs multiples of " + std::to_string(limits_.size_multiple) + ") use " +
-                                 (below > 0 ? std::to_string(below) + " or " : "") + std::to_string(below + limits_.size_multiple));
-  }
-  void read_number(std::string const& key, LineValue const& value, double& target) {
-    bool const is_number = value.kind == LineValue::Kind::integer || value.kind == LineValue::Kind::number;
-    if (!is_number || !(value.number >= 0 && value.number <= 1000)) {
-      return fault(value.offset, key, "not usable: " + in_quotes(value.source) + " (must be a number from 0 to 1000)");
-    }
-    target = value.number;
-  }
-  void read_scheduler(LineValue const& value) {
-    if (value.kind == LineValue::Kind::text && value.text == "auto") return;
-    fault(value.offset, "scheduler", "not supported yet: " + in_quotes(value.source) + " (the checkpoint's own schedule is used) remove it, or write \"auto\"");
-  }
-  void read_tags(LineValue const& value) {
-    if (value.kind == LineValue::Kind::texts) {
-      record.tags = value.texts;
-    } else {
-      fault(value.offset, "tags", "not usable: " + in_quotes(value.source) + " (must be a list of texts)");
-    }
-  }
-
-  std::string const& path_;
-  std::size_t line_;
-  ModelLimits const& limits_;
-  Problems& problems_;
-  bool has_id_ = false;
-  bool has_prompt_ = false;
-};
+constexpr std::uint64_t largest_file_bytes = std::uint64_t{16} << 30U;
+// A record's text is copied for each of its images: what all copies may take.
+constexpr std::uint64_t most_expanded_bytes = std::uint64_t{16} << 30U;
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 ImageRecord defaults_from(SamplingConfig const& sampling) {
   ImageRecord record;
@@ -159,20 +36,132 @@ ImageRecord defaults_from(SamplingConfig const& sampling) {
   return record;
 }
 
-void check_default_sizes(RunConfig const& config, ModelLimits const& limits, Problems& problems) {
-  struct Size {
-    char const* key;
-    std::int64_t value;
+void check_defaults(RunConfig const& config, ModelLimits const& limits, Problems& problems) {
+  auto const check_side = [&](std::string const& key, std::int64_t side_px) {
+    if (side_px % limits.size_multiple == 0) return;
+    problems.add(config.where(key), key, manifest::size_fault(side_px, limits.size_multiple));
   };
-  for (Size const size : {Size{"sampling.width", config.sampling.width_px}, Size{"sampling.height", config.sampling.height_px}}) {
-    if (size.value % limits.size_multiple != 0) {
-      problems.add({config.config_path}, size.key, std::to_string(size.value) + " is not allowed (this checkpoint needs multiples of " + std::to_string(limits.size_multiple) + ")");
-    }
-  }
+  check_side("sampling.width", config.sampling.width_px);
+  check_side("sampling.height", config.sampling.height_px);
   if (config.sampling.max_sequence_length > limits.most_text_tokens) {
-    problems.add({config.config_path}, "sampling.max_sequence_length", "too long (this checkpoint takes at most " + std::to_string(limits.most_text_tokens) + " tokens)");
+    std::string const key = "sampling.max_sequence_length";
+    std::string const most = std::to_string(limits.most_text_tokens);
+    problems.add(config.where(key), key,
+                 "is " + std::to_string(config.sampling.max_sequence_length) +
+                     " (this checkpoint takes at most " + most + " tokens) use " + most);
   }
 }
+
+// The lines of one manifest, and what has to be known of the lines before.
+class ManifestParser {
+ public:
+  ManifestParser(std::string const& path, RunConfig const& config, ModelLimits const& limits,
+                 Problems& problems)
+      : path_(path),
+        job_seed_(config.job.seed),
+        limits_(limits),
+        defaults_(defaults_from(config.sampling)),
+        problems_(problems, most_problems) {}
+
+  void read(std::string_view text) {
+    std::string_view rest = text;
+    std::size_t bytes_before = 0;
+    if (rest.starts_with(byte_order_mark)) {
+      problems_.add({path_, 1, 1}, "",
+                    "begins with a byte order mark (JSONL has none) save it as UTF-8 without BOM");
+      bytes_before = byte_order_mark.size();
+      rest.remove_prefix(bytes_before);
+    }
+    for (std::size_t number = 1; !rest.empty(); ++number) {
+      std::size_t const newline = std::min(rest.find('\n'), rest.size());
+      std::string_view line = rest.substr(0, newline);
+      rest.remove_prefix(std::min(newline + 1, rest.size()));
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
+        RecordReader reader({path_, number, bytes_before}, limits_, defaults_, problems_);
+        read_line(line, reader);
+        ++lines_;
+      }
+      bytes_before = 0;
+    }
+    if (lines_ == 0) {
+      problems_.add({path_}, "", "holds no records (there is nothing to do) name another manifest");
+    }
+    if (expanded_bytes_ > most_expanded_bytes) {
+      problems_.add(
+          {path_}, "num_images",
+          "makes more than 16 GiB of records (they are held in memory) split the manifest");
+    } else {
+      expand();
+    }
+  }
+
+  [[nodiscard]] std::size_t dropped_problems() const { return problems_.dropped(); }
+  std::vector<ImageRecord> records;
+
+ private:
+  void read_line(std::string_view line, RecordReader& reader) {
+    if (line.size() > longest_line_bytes) {
+      return reader.fault(0, "",
+                          "is longer than 1 MiB (" + std::to_string(line.size()) +
+                              " bytes; no record is) shorten the prompt or the metadata");
+    }
+    if (std::size_t const bad = find_bad_utf8(line); bad != std::string_view::npos) {
+      return reader.fault(bad, "", "bad UTF-8 (JSON must be UTF-8) save it as UTF-8");
+    }
+    manifest::ParsedLine const parsed = manifest::parse_line(line);
+    if (!parsed.fault.text.empty()) {
+      return reader.fault(parsed.fault.offset,
+                          parsed.fault.field.empty() ? "" : field_name(parsed.fault.field),
+                          parsed.fault.text);
+    }
+    reader.read(parsed.fields);
+    if (!reader.record.id.empty()) {
+      auto const [first, is_new] = line_of_id_.emplace(reader.record.id, reader.record.line);
+      if (!is_new) {
+        reader.fault(reader.id_offset, "id",
+                     in_quotes(reader.record.id) + " was used in line " +
+                         std::to_string(first->second) +
+                         " (ids are unique; they name the image in every report) rename one");
+      }
+    }
+    if (reader.good) keep(reader, line.size());
+  }
+
+  void keep(RecordReader& reader, std::size_t line_bytes) {
+    expanded_bytes_ +=
+        static_cast<std::uint64_t>(reader.images) * (line_bytes + sizeof(ImageRecord));
+    lines_to_expand_.push_back({std::move(reader.record), reader.seed, reader.images});
+  }
+
+  // Only when the sizes of all copies are known.
+  void expand() {
+    for (GoodLine& line : lines_to_expand_) {
+      for (std::int64_t index = 0; index < line.images; ++index) {
+        bool const is_last = index + 1 == line.images;
+        ImageRecord& record = records.emplace_back(is_last ? std::move(line.record) : line.record);
+        record.index = static_cast<std::uint16_t>(index);
+        record.seed = line.seed ? *line.seed + static_cast<std::uint64_t>(index)
+                                : hashed_seed(job_seed_, record.id, record.index);
+      }
+    }
+  }
+
+  struct GoodLine {
+    ImageRecord record;
+    std::optional<std::uint64_t> seed;
+    std::int64_t images = 1;
+  };
+  std::string const& path_;
+  std::uint64_t job_seed_;
+  ModelLimits const& limits_;
+  ImageRecord defaults_;
+  CappedProblems problems_;
+  std::unordered_map<std::string, std::uint32_t> line_of_id_;
+  std::vector<GoodLine> lines_to_expand_;
+  std::size_t lines_ = 0;
+  std::uint64_t expanded_bytes_ = 0;
+};
 
 }  // namespace
 
@@ -186,86 +175,48 @@ std::uint64_t hashed_seed(std::uint64_t job_seed, std::string const& id, std::ui
 }
 
 bool is_in_part(std::string const& id, int index, int count) {
-  return count <= 1 || first_u64(sha256("part " + id)) % static_cast<std::uint64_t>(count) == static_cast<std::uint64_t>(index);
+  return count <= 1 || first_u64(sha256("part " + id)) % static_cast<std::uint64_t>(count) ==
+                           static_cast<std::uint64_t>(index);
 }
 
-std::vector<ImageRecord> parse_manifest(std::string const& path, std::string const& text, RunConfig const& config,
-                                        ModelLimits const& limits, Problems& problems) {
-  std::vector<ImageRecord> records;
-  check_default_sizes(config, limits, problems);
-  ImageRecord const defaults = defaults_from(config.sampling);
-  std::unordered_map<std::string, std::size_t> line_of_id;
-  std::string_view rest = text;
-  if (rest.substr(0, 3) == "\xEF\xBB\xBF") {
-    problems.add({path, 1, 1}, "", "begins with a byte order mark (JSONL has none) save it as UTF-8 without BOM");
-    rest.remove_prefix(3);
+std::vector<ImageRecord> parse_manifest(std::string const& path, std::string const& text,
+                                        RunConfig const& config, ModelLimits const& limits,
+                                        Problems& problems) {
+  check_defaults(config, limits, problems);
+  Problems found;
+  ManifestParser parser(path, config, limits, found);
+  parser.read(text);
+  problems.append_in_order(found);
+  if (parser.dropped_problems() > 0) {
+    problems.add({path}, "",
+                 "has " + std::to_string(parser.dropped_problems()) +
+                     " more problems (only the first " + std::to_string(most_problems) +
+                     " are listed) mend these first");
   }
-  std::size_t line_number = 0;
-  std::size_t dropped_lines = 0;
-  while (!rest.empty()) {
-    ++line_number;
-    std::size_t const newline = rest.find('\n');
-    std::string_view line = rest.substr(0, newline);
-    rest.remove_prefix(newline == std::string_view::npos ? rest.size() : newline + 1);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.find_first_not_of(" \t") == std::string_view::npos) continue;
-    if (problems.all().size() >= most_problems) {
-      ++dropped_lines;
-      continue;
-    }
-    LineReader reader(path, line_number, limits, problems);
-    reader.record = defaults;
-    reader.record.line = static_cast<std::uint32_t>(line_number);
-    if (line.size() > longest_line_bytes) {
-      reader.fault(0, "", "longer than 1 MiB (" + std::to_string(line.size()) + " bytes; no record is) shorten the prompt or the metadata");
-      continue;
-    }
-    if (std::size_t const bad = find_bad_utf8(line); bad != std::string_view::npos) {
-      reader.fault(bad, "", "bad UTF-8 (JSON must be UTF-8) save it as UTF-8");
-      continue;
-    }
-    manifest::ParsedLine parsed = manifest::parse_line(line);
-    if (!parsed.fault.empty()) {
-      reader.fault(parsed.fault_offset, "", parsed.fault);
-      continue;
-    }
-    reader.read(parsed.fields);
-    if (!reader.record.id.empty()) {
-      auto const [first, is_new] = line_of_id.emplace(reader.record.id, line_number);
-      if (!is_new) {
-        std::size_t offset = 0;
-        for (LineField const& field : parsed.fields) {
-          if (field.key == "id") offset = field.value.offset;
-        }
-        reader.fault(offset, "id", in_quotes(reader.record.id) + " was used in line " + std::to_string(first->second) + " (ids are unique; they name the image in every report) rename one");
-      }
-    }
-    if (!reader.good) continue;
-    for (std::int64_t index = 0; index < reader.images; ++index) {
-      ImageRecord record = reader.record;
-      record.index = static_cast<std::uint16_t>(index);
-      record.seed = reader.seed ? *reader.seed + static_cast<std::uint64_t>(index) : hashed_seed(config.job.seed, record.id, record.index);
-      records.push_back(std::move(record));
-    }
-  }
-  if (dropped_lines > 0) {
-    problems.add({path}, "", "has more problems (" + std::to_string(dropped_lines) + " lines were not looked at) mend these first");
-  }
-  if (records.empty() && problems.empty()) problems.add({path}, "", "holds no records (there is nothing to do) name another manifest");
-  return records;
+  return std::move(parser.records);
 }
 
-std::vector<ImageRecord> read_manifest(std::string const& path, RunConfig const& config, ModelLimits const& limits, Problems& problems) {
+std::vector<ImageRecord> read_manifest(std::string const& path, RunConfig const& config,
+                                       ModelLimits const& limits, Problems& problems) {
+  namespace fs = std::filesystem;
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    problems.add({config.config_path}, "job.manifest", "cannot be read: " + path + " (no such regular file) check the path");
-    return {};
-  }
+  auto const refuse = [&](std::string const& text) {
+    problems.add(config.where("job.manifest"), "job.manifest", text);
+    return std::vector<ImageRecord>();
+  };
+  fs::file_status const status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found)
+    return refuse(in_quotes(path) + " does not exist (records are read from it) check the path");
+  if (status.type() != fs::file_type::regular)
+    return refuse(in_quotes(path) + " is no regular file (a manifest is) check the path");
+  std::uint64_t const size_bytes = fs::file_size(path, error);
+  if (!error && size_bytes > largest_file_bytes)
+    return refuse(in_quotes(path) + " is larger than 16 GiB (it is read into memory) split it");
   std::ifstream file(path, std::ios::binary);
-  std::string text(std::filesystem::file_size(path, error), '\0');
-  if (!file || error || !file.read(text.data(), static_cast<std::streamsize>(text.size()))) {
-    problems.add({path}, "", "cannot be read (check its permissions)");
-    return {};
+  std::string text(error ? 0 : size_bytes, '\0');
+  if (error || !file.is_open() ||
+      !file.read(text.data(), static_cast<std::streamsize>(text.size()))) {
+    return refuse(in_quotes(path) + " cannot be read (no permission, or a failing disk) check it");
   }
   return parse_manifest(path, text, config, limits, problems);
 }

@@ -8,7 +8,9 @@ using nlohmann::json;
 
 namespace {
 
-json optional_json(std::optional<std::string> const& text) { return text ? json(*text) : json(nullptr); }
+json optional_json(std::optional<std::string> const& text) {
+  return text ? json(*text) : json(nullptr);
+}
 
 std::optional<std::string> optional_text(json const& value) {
   return value.is_null() ? std::nullopt : std::optional<std::string>(value.get<std::string>());
@@ -25,14 +27,19 @@ json params(ImageRecord const& record) {
           {"scheduler", record.scheduler}};
 }
 
+// As in diffusers an empty second prompt is the same as none.
+json second_prompt(std::optional<std::string> const& text) {
+  return text && !text->empty() ? json(*text) : json(nullptr);
+}
+
 json identity(ImageRecord const& record) {
   json made = params(record);
   made["id"] = record.id;
   made["index"] = record.index;
   made["prompt"] = record.prompt;
-  made["prompt_2"] = optional_json(record.prompt_2);
+  made["prompt_2"] = second_prompt(record.prompt_2);
   made["negative_prompt"] = optional_json(record.negative_prompt);
-  made["negative_prompt_2"] = optional_json(record.negative_prompt_2);
+  made["negative_prompt_2"] = second_prompt(record.negative_prompt_2);
   return made;
 }
 
@@ -40,6 +47,8 @@ json identity(ImageRecord const& record) {
 
 std::string to_message(ImageRecord const& record) {
   json made = identity(record);
+  made["prompt_2"] = optional_json(record.prompt_2);
+  made["negative_prompt_2"] = optional_json(record.negative_prompt_2);
   made["tags"] = record.tags;
   made["metadata"] = record.metadata;
   made["line"] = record.line;
@@ -77,7 +86,12 @@ std::string params_json(ImageRecord const& record) {
 }
 
 Sha256Digest record_sha256(ImageRecord const& record, Sha256Digest const& checkpoint_id) {
-  return Sha256().update("ditbatch record 1\n").update(identity(record).dump()).update("\n").update(checkpoint_id.data(), checkpoint_id.size()).finish();
+  return Sha256()
+      .update("ditbatch record 1\n")
+      .update(identity(record).dump())
+      .update("\n")
+      .update(checkpoint_id.data(), checkpoint_id.size())
+      .finish();
 }
 
 std::string record_name(ImageRecord const& record) {

@@ -14,9 +14,13 @@ namespace ditbatch {
 /// The sampling parameters as JSON, for the shard's `params` column.
 [[nodiscard]] std::string params_json(ImageRecord const& record);
 
-/// Of all that decides the pixels: prompts, parameters and seed in a canonical JSON with sorted keys, and
-/// the checkpoint. Tags, metadata and the line in the manifest do not matter.
-[[nodiscard]] Sha256Digest record_sha256(ImageRecord const& record, Sha256Digest const& checkpoint_id);
+/// What a resume compares: SHA-256 of "ditbatch record 1", newline, the record as JSON, newline,
+/// the 32 bytes of the checkpoint's id. The JSON has sorted keys, no white space and every field of
+/// ImageRecord that a user can see in the image or looks it up by (id, index, prompts, seed,
+/// sampling); absent prompts and empty second prompts are null. Tags, metadata and the line in the
+/// manifest do not count: they may change without making the image again.
+[[nodiscard]] Sha256Digest record_sha256(ImageRecord const& record,
+                                         Sha256Digest const& checkpoint_id);
 
 /// "fox[2]": how reports name an image.
 [[nodiscard]] std::string record_name(ImageRecord const& record);
