@@ -166,8 +166,8 @@ shard_bytes = 1000000000000000000
 
 BOOST_AUTO_TEST_CASE(each_value_is_refused_at_its_place) {
   struct Case {
-    char const* table;
-    char const* line;  // with its mark
+    char const* table = "";
+    char const* line = "";  // with its mark
     Due due;
   };
   for (Case const& c : std::initializer_list<Case>{

@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(metadata_keeps_its_numbers_and_loses_its_spaces) {
 
 BOOST_AUTO_TEST_CASE(each_value_is_refused_at_its_place) {
   struct Case {
-    char const* fields;  // of one record, with its mark
+    char const* fields = "";  // of one record, with its mark
     Due due;
   };
   for (Case const& c : std::initializer_list<Case>{
