@@ -46,8 +46,9 @@ std::string version_text() {
   MPI_Get_library_version(mpi, &length);
   std::string mpi_line(mpi);
   mpi_line = mpi_line.substr(0, mpi_line.find_first_of(",\n"));
-  return std::string("ditbatch ") + build_info::version + " (" + build_info::git_revision + ")\n  " + mpi_line + "\n  LibTorch " +
-         build_info::torch_version + ", HDF5 " + std::to_string(h5_major) + "." + std::to_string(h5_minor) + "." +
+  return std::string("ditbatch ") + build_info::version + " (" + build_info::git_revision +
+         ")\n  " + mpi_line + "\n  LibTorch " + build_info::torch_version + ", HDF5 " +
+         std::to_string(h5_major) + "." + std::to_string(h5_minor) + "." +
          std::to_string(h5_release) + "\n  CUDA architectures: " + build_info::cuda_architectures;
 }
 
@@ -64,10 +65,13 @@ std::optional<ManifestPart> parse_part(std::string const& text) {
   } else {
     char rest = 0;
     int const read = std::sscanf(text.c_str(), "%d/%d%c", &part.index, &part.count, &rest);
-    require(read == 2, ExitCode::usage, "--part " + text + " is not of the form i/N (for example 0/8)");
+    require(read == 2, ExitCode::usage,
+            "--part " + text + " is not of the form i/N (for example 0/8)");
   }
-  require(part.count >= 1 && part.count <= 10000 && part.index >= 0 && part.index < part.count, ExitCode::usage,
-          "--part " + std::to_string(part.index) + "/" + std::to_string(part.count) + " does not exist (parts count from 0 to N-1)");
+  require(part.count >= 1 && part.count <= 10000 && part.index >= 0 && part.index < part.count,
+          ExitCode::usage,
+          "--part " + std::to_string(part.index) + "/" + std::to_string(part.count) +
+              " does not exist (parts count from 0 to N-1)");
   return part;
 }
 
@@ -93,7 +97,8 @@ ExitCode run(Arguments const& arguments, MpiSession const& session, std::int64_t
   }
   if (arguments.dry_run) {
     return static_cast<ExitCode>(std::stoi(on_first_rank(session, [&] {
-      return std::to_string(static_cast<int>(check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part)));
+      return std::to_string(static_cast<int>(
+          check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part)));
     })));
   }
   return run_job(config, options, session, begin_ns);
@@ -103,9 +108,12 @@ ExitCode run(Arguments const& arguments, MpiSession const& session, std::int64_t
 void print_end(std::exception const& error, ExitCode code, Arguments const& arguments) {
   std::fprintf(stderr, "%s\n", error.what());
   if (code == ExitCode::bad_input) {
-    std::fprintf(stderr, "nothing was written\nread: %s\nthen: ditbatch check %s\n", arguments.config.c_str(), arguments.config.c_str());
+    std::fprintf(stderr, "nothing was written\nread: %s\nthen: ditbatch check %s\n",
+                 arguments.config.c_str(), arguments.config.c_str());
   } else {
-    std::fprintf(stderr, "cause: see above\nread: the newest folder under sessions/ of the run folder\nthen: start the same command again; it goes on where this one ended\n");
+    std::fprintf(stderr,
+                 "cause: see above\nread: the newest folder under sessions/ of the run "
+                 "folder\nthen: start the same command again; it goes on where this one ended\n");
   }
 }
 
@@ -117,7 +125,8 @@ int run_under_mpi(Arguments const& arguments, int argc, char** argv, std::int64_
     try {
       return static_cast<int>(run(arguments, session, begin_ns));
     } catch (BadInput const& error) {
-      // All ranks heard of it and end alike: no abort, which would hide the list behind MPI's own text.
+      // All ranks heard of it and end alike: no abort, which would hide the list behind MPI's own
+      // text.
       if (rank == 0) print_end(error, error.code(), arguments);
       return static_cast<int>(error.code());
     } catch (Error const& error) {
@@ -140,7 +149,8 @@ int run_under_mpi(Arguments const& arguments, int argc, char** argv, std::int64_
 int verify(Arguments const& arguments) {
   VerifyReport const report = verify_run(arguments.run_a);
   for (std::string const& problem : report.problems) std::printf("%s\n", problem.c_str());
-  std::printf("%llu images in %llu shards, %zu problems\n", static_cast<unsigned long long>(report.images),
+  std::printf("%llu images in %llu shards, %zu problems\n",
+              static_cast<unsigned long long>(report.images),
               static_cast<unsigned long long>(report.shards), report.problems.size());
   return static_cast<int>(report.problems.empty() ? ExitCode::complete : ExitCode::io);
 }
@@ -148,7 +158,8 @@ int verify(Arguments const& arguments) {
 int compare(Arguments const& arguments) {
   CompareReport const report = compare_runs(arguments.run_a, arguments.run_b);
   for (std::string const& difference : report.differences) std::printf("%s\n", difference.c_str());
-  std::printf("%llu images identical, %zu not\n", static_cast<unsigned long long>(report.identical), report.differences.size());
+  std::printf("%llu images identical, %zu not\n", static_cast<unsigned long long>(report.identical),
+              report.differences.size());
   return report.differences.empty() ? 0 : 1;
 }
 
@@ -159,28 +170,38 @@ int dispatch(int argc, char** argv, std::int64_t begin_ns) {
   app.require_subcommand(1);
   auto const add_config = [&](CLI::App* command) {
     command->add_option("config", arguments.config, "run configuration (TOML)")->required();
-    command->add_option("--set", arguments.overrides, "table.key=value, instead of what the file says")->allow_extra_args(false);
+    command
+        ->add_option("--set", arguments.overrides, "table.key=value, instead of what the file says")
+        ->allow_extra_args(false);
   };
-  CLI::App* run_command = app.add_subcommand("run", "make every image of the manifest that is not there yet");
+  CLI::App* run_command =
+      app.add_subcommand("run", "make every image of the manifest that is not there yet");
   add_config(run_command);
-  run_command->add_option("--part", arguments.part, "i/N: the records whose id hashes to part i (default: the Slurm array task)");
+  run_command->add_option(
+      "--part", arguments.part,
+      "i/N: the records whose id hashes to part i (default: the Slurm array task)");
   run_command->add_option("--limit", arguments.limit, "make at most so many images");
   run_command->add_option("--max-hours", arguments.max_hours, "stop cleanly after so many hours");
-  run_command->add_flag("--retry-failed", arguments.retry_failed, "try records listed in failed.jsonl again");
+  run_command->add_flag("--retry-failed", arguments.retry_failed,
+                        "try records listed in failed.jsonl again");
   run_command->add_flag("--dry-run", arguments.dry_run, "check everything, make nothing");
-  CLI::App* check_command = app.add_subcommand("check", "read config, manifest and checkpoint headers, and say what is wrong");
+  CLI::App* check_command = app.add_subcommand(
+      "check", "read config, manifest and checkpoint headers, and say what is wrong");
   add_config(check_command);
   check_command->add_option("--ranks", arguments.ranks, "check the mesh for so many ranks");
   check_command->add_flag("--print", arguments.print, "print the effective config");
   check_command->add_flag("--hash", arguments.hash, "hash the weight files");
   CLI::App* verify_command = app.add_subcommand("verify", "check every hash of a run folder");
   verify_command->add_option("run_dir", arguments.run_a)->required();
-  CLI::App* compare_command = app.add_subcommand("compare", "compare the images of two run folders by id");
+  CLI::App* compare_command =
+      app.add_subcommand("compare", "compare the images of two run folders by id");
   compare_command->add_option("run_a", arguments.run_a)->required();
   compare_command->add_option("run_b", arguments.run_b)->required();
-  CLI::App* export_command = app.add_subcommand("export", "write the images of a run folder as files");
+  CLI::App* export_command =
+      app.add_subcommand("export", "write the images of a run folder as files");
   export_command->add_option("run_dir", arguments.run_a)->required();
-  export_command->add_option("--format", arguments.format, "imagefolder")->check(CLI::IsMember({"imagefolder"}));
+  export_command->add_option("--format", arguments.format, "imagefolder")
+      ->check(CLI::IsMember({"imagefolder"}));
   export_command->add_option("--image", arguments.image, "png")->check(CLI::IsMember({"png"}));
   export_command->add_option("--out", arguments.out_dir, "folder to write to")->required();
   try {
@@ -197,13 +218,17 @@ int dispatch(int argc, char** argv, std::int64_t begin_ns) {
       Problems problems;
       RunConfig const config = load_run_config(arguments.config, arguments.overrides, problems);
       problems.throw_if_any();
-      return static_cast<int>(check_job(config, {arguments.ranks, arguments.hash ? CheckHashes::yes : CheckHashes::no,
-                                                 arguments.print ? PrintConfig::yes : PrintConfig::no}, std::nullopt));
+      return static_cast<int>(
+          check_job(config,
+                    {arguments.ranks, arguments.hash ? CheckHashes::yes : CheckHashes::no,
+                     arguments.print ? PrintConfig::yes : PrintConfig::no},
+                    std::nullopt));
     }
     if (*verify_command) return verify(arguments);
     if (*compare_command) return compare(arguments);
     std::uint64_t const images = export_imagefolder(arguments.run_a, arguments.out_dir);
-    std::printf("%llu images written to %s\n", static_cast<unsigned long long>(images), arguments.out_dir.c_str());
+    std::printf("%llu images written to %s\n", static_cast<unsigned long long>(images),
+                arguments.out_dir.c_str());
     return 0;
   } catch (Error const& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -31,7 +31,8 @@ std::vector<std::string> cuda_device_uuids() {
     std::string uuid = "GPU-";
     for (int i = 0; i < 16; ++i) {
       char digits[3];
-      std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(properties.uuid.bytes[i]));
+      std::snprintf(digits, sizeof digits, "%02x",
+                    static_cast<unsigned char>(properties.uuid.bytes[i]));
       uuid += digits;
       if (i == 3 || i == 5 || i == 7 || i == 9) uuid += "-";
     }

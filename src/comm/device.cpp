@@ -54,9 +54,11 @@ std::vector<std::string> visible_gpus() {
 
 }  // namespace
 
-std::vector<int> choose_devices(std::vector<RankHardware> const& ranks, DeviceRequest const& request) {
+std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
+                                DeviceRequest const& request) {
   std::set<std::string> with_gpu, without_gpu;
-  for (RankHardware const& rank : ranks) (rank.gpu_uuids.empty() ? without_gpu : with_gpu).insert(rank.host);
+  for (RankHardware const& rank : ranks)
+    (rank.gpu_uuids.empty() ? without_gpu : with_gpu).insert(rank.host);
 
   bool const wants_cpu = request.kind == DeviceKind::cpu;
   bool const none_has_gpu = with_gpu.empty();
@@ -68,7 +70,8 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks, DeviceRe
       (request.under_slurm || request.checkpoint_bytes > small_checkpoint_bytes)) {
     refuse("no GPU visible on " + hosts_text(without_gpu) + " (" +
            (request.under_slurm ? "a Slurm job" : "a checkpoint above 2 GB") +
-           " would run on CPUs unasked) ask for GPUs with --gpus-per-node, or write [runtime] device = \"cpu\"");
+           " would run on CPUs unasked) ask for GPUs with --gpus-per-node, or write [runtime] "
+           "device = \"cpu\"");
   }
   if (request.kind == DeviceKind::automatic && !none_has_gpu && !without_gpu.empty()) {
     refuse("GPUs on " + hosts_text(with_gpu) + " but none on " + hosts_text(without_gpu) +
@@ -86,8 +89,10 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks, DeviceRe
         owner_of_gpu.emplace(ranks[rank].gpu_uuids[static_cast<std::size_t>(device)], rank);
     if (!is_first && !request.share_gpu) {
       refuse("ranks " + std::to_string(owner->second) + " and " + std::to_string(rank) + " on " +
-             ranks[rank].host + " would share the GPU " + owner->first + " (" + std::to_string(gpus) +
-             " visible to each) start one rank a GPU: --ntasks-per-node equal to --gpus-per-node, without"
+             ranks[rank].host + " would share the GPU " + owner->first + " (" +
+             std::to_string(gpus) +
+             " visible to each) start one rank a GPU: --ntasks-per-node equal to --gpus-per-node, "
+             "without"
              " --gpus-per-task; or allow it with [runtime] share_gpu = true");
     }
     devices.push_back(device);
@@ -97,7 +102,8 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks, DeviceRe
 
 ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
   MPI_Comm node_comm = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank_of(world), MPI_INFO_NULL, &node_comm));
+  check_mpi(
+      MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank_of(world), MPI_INFO_NULL, &node_comm));
   UniqueMpiComm const node(node_comm);
 
   std::array<char, MPI_MAX_PROCESSOR_NAME> host{};

@@ -25,10 +25,10 @@ struct DeviceRequest {
   std::uint64_t checkpoint_bytes = 0;
 };
 
-/// The device of every rank: an index into its gpu_uuids, or -1 for the CPU. Decided once for the whole
-/// world, from plain data. Throws Error(unhealthy) that names nodes and the missing flag where ranks
-/// with and without a GPU are mixed, two ranks would share a GPU unasked, or a big job would silently
-/// run on CPUs.
+/// The device of every rank: an index into its gpu_uuids, or -1 for the CPU. Decided once for the
+/// whole world, from plain data. Throws Error(unhealthy) that names nodes and the missing flag
+/// where ranks with and without a GPU are mixed, two ranks would share a GPU unasked, or a big job
+/// would silently run on CPUs.
 [[nodiscard]] std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
                                               DeviceRequest const& request);
 
@@ -36,7 +36,8 @@ struct ChosenDevice {
   c10::Device device{c10::kCPU};
   std::string name;      // GPU's name, or the processor's
   std::string gpu_uuid;  // empty on CPUs
-  std::string hardware;  // name, library versions and pinned algorithms: bits are compared within one value
+  std::string
+      hardware;  // name, library versions and pinned algorithms: bits are compared within one value
 };
 
 /// Collective over the world: gathers what the ranks see, decides, and makes the device current.

@@ -31,7 +31,8 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   comms.shape = shape;
   comms.coordinate = coordinate_of(shape, rank_of(world));
 
-  // The color of a dimension's group: this rank's coordinate with that dimension set to its first place.
+  // The color of a dimension's group: this rank's coordinate with that dimension set to its first
+  // place.
   auto const first_of = [&](auto const& set_first) {
     MeshCoordinate at = comms.coordinate;
     set_first(at);

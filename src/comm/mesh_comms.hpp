@@ -19,11 +19,13 @@ struct MeshComms {
   UniqueMpiComm queue;         // the whole world, for the work queue's messages
   UniqueMpiComm replica_host;  // all ranks of the replica, for host messages (records, reports)
 
-  std::unique_ptr<TensorComm> replica;   // all ranks of the replica; rank = place within it
-  std::unique_ptr<TensorComm> branch;    // ranks of one CFG branch; rank = ring * ulysses degree + ulysses
-  std::unique_ptr<TensorComm> cfg;       // the ranks at the same place of both branches; 0 is conditional
-  std::unique_ptr<TensorComm> ring;      // same ulysses place
-  std::unique_ptr<TensorComm> ulysses;   // neighbours
+  std::unique_ptr<TensorComm> replica;  // all ranks of the replica; rank = place within it
+  std::unique_ptr<TensorComm>
+      branch;  // ranks of one CFG branch; rank = ring * ulysses degree + ulysses
+  std::unique_ptr<TensorComm>
+      cfg;  // the ranks at the same place of both branches; 0 is conditional
+  std::unique_ptr<TensorComm> ring;     // same ulysses place
+  std::unique_ptr<TensorComm> ulysses;  // neighbours
 
   [[nodiscard]] bool is_leader() const { return replica->rank() == 0; }
   [[nodiscard]] bool is_branch_leader() const { return branch->rank() == 0; }

@@ -71,7 +71,8 @@ std::vector<std::string> all_gather_strings(MPI_Comm comm, std::string const& te
                            MPI_CHAR, comm));
   std::vector<std::string> texts;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
-    texts.push_back(all.substr(static_cast<std::size_t>(offsets[rank]), static_cast<std::size_t>(sizes[rank])));
+    texts.push_back(
+        all.substr(static_cast<std::size_t>(offsets[rank]), static_cast<std::size_t>(sizes[rank])));
   }
   return texts;
 }

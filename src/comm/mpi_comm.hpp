@@ -10,8 +10,9 @@
 
 namespace ditbatch {
 
-/// Throws Error(lost_peer) with MPI's text and the place of the call. Works because the session sets
-/// MPI_ERRORS_RETURN on the world before any split; with the default handler it would never be reached.
+/// Throws Error(lost_peer) with MPI's text and the place of the call. Works because the session
+/// sets MPI_ERRORS_RETURN on the world before any split; with the default handler it would never be
+/// reached.
 void check_mpi(int code, std::source_location where = std::source_location::current());
 
 struct MpiCommTraits {
@@ -30,7 +31,8 @@ using UniqueMpiComm = UniqueHandle<MpiCommTraits>;
 /// The root's text on every rank.
 [[nodiscard]] std::string broadcast_string(MPI_Comm comm, std::string const& text, int root);
 /// On the root: one text a rank, in their order; elsewhere empty.
-[[nodiscard]] std::vector<std::string> gather_strings(MPI_Comm comm, std::string const& text, int root);
+[[nodiscard]] std::vector<std::string> gather_strings(MPI_Comm comm, std::string const& text,
+                                                      int root);
 /// One text a rank, everywhere.
 [[nodiscard]] std::vector<std::string> all_gather_strings(MPI_Comm comm, std::string const& text);
 

@@ -14,25 +14,28 @@ namespace {
 constexpr std::size_t longest_message = std::size_t{1} << 30U;  // MPI counts are int
 constexpr int tag = 7;
 
-// Posts non-blocking messages and waits for all of them. Receives and sends of one pair are cut at the
-// same places, and MPI keeps their order.
+// Posts non-blocking messages and waits for all of them. Receives and sends of one pair are cut at
+// the same places, and MPI keeps their order.
 class Messages {
  public:
   explicit Messages(MPI_Comm comm) : comm_(comm) {}
   void send(at::Tensor const& tensor, int rank) {
     auto* bytes = static_cast<char*>(tensor.data_ptr());
     for_pieces(tensor.nbytes(), [&](std::size_t offset, int count) {
-      check_mpi(MPI_Isend(bytes + offset, count, MPI_BYTE, rank, tag, comm_, &requests_.emplace_back()));
+      check_mpi(
+          MPI_Isend(bytes + offset, count, MPI_BYTE, rank, tag, comm_, &requests_.emplace_back()));
     });
   }
   void receive(at::Tensor const& tensor, int rank) {
     auto* bytes = static_cast<char*>(tensor.data_ptr());
     for_pieces(tensor.nbytes(), [&](std::size_t offset, int count) {
-      check_mpi(MPI_Irecv(bytes + offset, count, MPI_BYTE, rank, tag, comm_, &requests_.emplace_back()));
+      check_mpi(
+          MPI_Irecv(bytes + offset, count, MPI_BYTE, rank, tag, comm_, &requests_.emplace_back()));
     });
   }
   void wait() {
-    check_mpi(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE));
+    check_mpi(
+        MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(), MPI_STATUSES_IGNORE));
   }
 
  private:
@@ -76,7 +79,8 @@ std::vector<at::Tensor> MpiTensorComm::all_to_all(
   return received;
 }
 
-at::Tensor MpiTensorComm::all_gather_rows(at::Tensor const& local, std::vector<std::int64_t> const& rows) {
+at::Tensor MpiTensorComm::all_gather_rows(at::Tensor const& local,
+                                          std::vector<std::int64_t> const& rows) {
   std::vector<std::int64_t> shape = local.sizes().vec();
   std::int64_t total = 0;
   for (std::int64_t const count : rows) total += count;
@@ -101,7 +105,8 @@ at::Tensor MpiTensorComm::all_gather_rows(at::Tensor const& local, std::vector<s
 }
 
 at::Tensor MpiTensorComm::broadcast(at::Tensor const& tensor, int root) {
-  at::Tensor const values = rank_ == root ? tensor.contiguous() : at::empty(tensor.sizes(), tensor.options());
+  at::Tensor const values =
+      rank_ == root ? tensor.contiguous() : at::empty(tensor.sizes(), tensor.options());
   auto* bytes = static_cast<char*>(values.data_ptr());
   for (std::size_t offset = 0; offset < values.nbytes(); offset += longest_message) {
     auto const count = static_cast<int>(std::min(longest_message, values.nbytes() - offset));

@@ -43,7 +43,8 @@ NcclTensorComm::NcclTensorComm(MPI_Comm comm, c10::Device device)
   ncclUniqueId id{};
   if (rank_ == 0) {
     require(ncclGetUniqueId(&id) == ncclSuccess, ExitCode::unhealthy,
-            std::string("NCCL makes no id: ") + ncclGetLastError(nullptr) + " (the network set-up) run with NCCL_DEBUG=INFO");
+            std::string("NCCL makes no id: ") + ncclGetLastError(nullptr) +
+                " (the network set-up) run with NCCL_DEBUG=INFO");
   }
   check_mpi(MPI_Bcast(&id, sizeof id, MPI_BYTE, 0, comm));
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
@@ -73,7 +74,8 @@ std::vector<at::Tensor> NcclTensorComm::all_to_all(
   std::vector<at::Tensor> received, kept;
   for (int peer = 0; peer < size_; ++peer) {
     auto const place = static_cast<std::size_t>(peer);
-    received.push_back(peer == rank_ ? send[place] : at::empty(receive_shapes[place], send[place].options()));
+    received.push_back(peer == rank_ ? send[place]
+                                     : at::empty(receive_shapes[place], send[place].options()));
     kept.push_back(peer == rank_ ? send[place] : send[place].contiguous());
   }
   // Empty pieces are left out on both sides alike: sizes are known to sender and receiver.
@@ -86,14 +88,16 @@ std::vector<at::Tensor> NcclTensorComm::all_to_all(
       (void)ncclSend(kept[place].data_ptr(), kept[place].nbytes(), ncclChar, peer, comm_, stream);
     }
     if (received[place].nbytes() > 0) {
-      (void)ncclRecv(received[place].data_ptr(), received[place].nbytes(), ncclChar, peer, comm_, stream);
+      (void)ncclRecv(received[place].data_ptr(), received[place].nbytes(), ncclChar, peer, comm_,
+                     stream);
     }
   }
   finish(ncclGroupEnd(), "exchange");
   return received;
 }
 
-at::Tensor NcclTensorComm::all_gather_rows(at::Tensor const& local, std::vector<std::int64_t> const& rows) {
+at::Tensor NcclTensorComm::all_gather_rows(at::Tensor const& local,
+                                           std::vector<std::int64_t> const& rows) {
   std::vector<std::int64_t> shape = local.sizes().vec();
   shape[0] = 0;
   for (std::int64_t const count : rows) shape[0] += count;
@@ -110,15 +114,18 @@ at::Tensor NcclTensorComm::all_gather_rows(at::Tensor const& local, std::vector<
       piece.copy_(mine);
       continue;
     }
-    if (mine.nbytes() > 0) (void)ncclSend(mine.data_ptr(), mine.nbytes(), ncclChar, peer, comm_, stream);
-    if (piece.nbytes() > 0) (void)ncclRecv(piece.data_ptr(), piece.nbytes(), ncclChar, peer, comm_, stream);
+    if (mine.nbytes() > 0)
+      (void)ncclSend(mine.data_ptr(), mine.nbytes(), ncclChar, peer, comm_, stream);
+    if (piece.nbytes() > 0)
+      (void)ncclRecv(piece.data_ptr(), piece.nbytes(), ncclChar, peer, comm_, stream);
   }
   finish(ncclGroupEnd(), "all-gather");
   return all;
 }
 
 at::Tensor NcclTensorComm::broadcast(at::Tensor const& tensor, int root) {
-  at::Tensor const values = rank_ == root ? tensor.contiguous() : at::empty(tensor.sizes(), tensor.options());
+  at::Tensor const values =
+      rank_ == root ? tensor.contiguous() : at::empty(tensor.sizes(), tensor.options());
   finish(ncclBroadcast(values.data_ptr(), values.data_ptr(), values.nbytes(), ncclChar, root, comm_,
                        current_stream(device_)),
          "broadcast");

@@ -13,8 +13,8 @@ namespace ditbatch {
 
 /// CUDA tensors over NCCL, on the current stream of the device.
 ///
-/// The communicator is non-blocking: every call may return ncclInProgress and is polled to its end, so
-/// that a peer that never comes is an error after a deadline and not a hang. One thread uses it.
+/// The communicator is non-blocking: every call may return ncclInProgress and is polled to its end,
+/// so that a peer that never comes is an error after a deadline and not a hang. One thread uses it.
 class NcclTensorComm final : public TensorComm {
  public:
   /// Collective over `comm`; its first rank makes the NCCL id.

@@ -7,7 +7,8 @@
 
 namespace ditbatch {
 
-/// Data movement between the ranks of one mesh dimension. It never computes, so it never changes bits.
+/// Data movement between the ranks of one mesh dimension. It never computes, so it never changes
+/// bits.
 ///
 /// Every rank of the group must make the same calls in the same order with matching shapes, or the
 /// group deadlocks. Tensors are contiguous and live on the comm's device (CPU: MPI, CUDA: NCCL on

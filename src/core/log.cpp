@@ -24,7 +24,8 @@ spdlog::logger& logger() {
 
 void set_log_identity(int rank, LogVolume volume) {
   logger().set_pattern("%H:%M:%S [rank " + std::to_string(rank) + "] %l %v");
-  logger().sinks().front()->set_level(volume == LogVolume::quiet ? spdlog::level::warn : spdlog::level::info);
+  logger().sinks().front()->set_level(volume == LogVolume::quiet ? spdlog::level::warn
+                                                                 : spdlog::level::info);
 }
 
 void log_to_file(std::string const& path) {
@@ -34,7 +35,8 @@ void log_to_file(std::string const& path) {
     logger().sinks().push_back(file);
     logger().flush_on(spdlog::level::info);
   } catch (spdlog::spdlog_ex const& error) {
-    throw Error(ExitCode::io, path + ": cannot be made (" + error.what() + ") check space and permissions");
+    throw Error(ExitCode::io,
+                path + ": cannot be made (" + error.what() + ") check space and permissions");
   }
 }
 

@@ -61,10 +61,12 @@ class BadInput : public Error {
 /// Line and column (from 1) of a byte offset in a text.
 [[nodiscard]] Position position_of(std::string file, std::string_view text, std::size_t offset);
 
-/// Text as it can stand in one line of a message: control characters and bad UTF-8 escaped, long text cut.
+/// Text as it can stand in one line of a message: control characters and bad UTF-8 escaped, long
+/// text cut.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 
-/// A name from a file for the `field` of a problem: as it is where it is a plain word, else in quotes.
+/// A name from a file for the `field` of a problem: as it is where it is a plain word, else in
+/// quotes.
 [[nodiscard]] std::string field_name(std::string_view name);
 
 }  // namespace ditbatch

@@ -24,7 +24,8 @@ int world_rank_of(MeshShape const& shape, MeshCoordinate const& at) {
 }
 
 std::string layout_name(MeshShape const& shape) {
-  std::string name = "replica" + std::to_string(shape.replicas) + ".cfg" + std::to_string(shape.cfg);
+  std::string name =
+      "replica" + std::to_string(shape.replicas) + ".cfg" + std::to_string(shape.cfg);
   if (shape.pipefusion > 1) name += ".pipefusion" + std::to_string(shape.pipefusion);
   return name + ".ring" + std::to_string(shape.ring) + ".ulysses" + std::to_string(shape.ulysses);
 }

@@ -19,7 +19,8 @@ int RowTiles::owner_of(std::int64_t tile) const {
 std::int64_t RowTiles::rows_of(int at_rank, std::int64_t scale) const {
   Shard const run = owners[static_cast<std::size_t>(at_rank)];
   std::int64_t rows = 0;
-  for (std::int64_t tile = run.offset; tile < run.end(); ++tile) rows += tiles[static_cast<std::size_t>(tile)].size;
+  for (std::int64_t tile = run.offset; tile < run.end(); ++tile)
+    rows += tiles[static_cast<std::size_t>(tile)].size;
   return rows * scale;
 }
 

@@ -6,9 +6,9 @@
 
 namespace ditbatch {
 
-/// A map of rows cut into tiles whose borders depend on the image size alone, and the contiguous run of
-/// whole tiles that each rank owns. Ranks beyond the tiles own none. Borders lie at the coarsest level,
-/// so that every finer map is cut at the same places.
+/// A map of rows cut into tiles whose borders depend on the image size alone, and the contiguous
+/// run of whole tiles that each rank owns. Ranks beyond the tiles own none. Borders lie at the
+/// coarsest level, so that every finer map is cut at the same places.
 struct RowTiles {
   std::vector<Shard> tiles;   // rows at the coarsest level
   std::vector<Shard> owners;  // by rank: which tiles

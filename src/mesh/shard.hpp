@@ -5,7 +5,8 @@
 
 namespace ditbatch {
 
-/// A contiguous piece of something that was split: rows of a map, tokens of a sequence, bytes of a file.
+/// A contiguous piece of something that was split: rows of a map, tokens of a sequence, bytes of a
+/// file.
 struct Shard {
   std::int64_t offset = 0;
   std::int64_t size = 0;

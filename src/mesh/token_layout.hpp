@@ -6,14 +6,14 @@
 
 namespace ditbatch {
 
-/// Which tokens each rank of a CFG branch owns: a contiguous shard of the text and one of the image,
-/// uneven where the lengths do not divide, empty where there are more ranks than tokens.
-/// The sequence index of a rank is ring * ulysses degree + ulysses; shards follow it, so the tokens of
+/// Which tokens each rank of a CFG branch owns: a contiguous shard of the text and one of the
+/// image, uneven where the lengths do not divide, empty where there are more ranks than tokens. The
+/// sequence index of a rank is ring * ulysses degree + ulysses; shards follow it, so the tokens of
 /// the ranks of one ulysses group are contiguous too.
 struct TokenLayout {
   int ring_degree = 1;
   int ulysses_degree = 1;
-  int ring = 0;     // this rank's place
+  int ring = 0;  // this rank's place
   int ulysses = 0;
   std::vector<Shard> text;   // by sequence index
   std::vector<Shard> image;  // by sequence index

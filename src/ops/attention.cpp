@@ -10,8 +10,9 @@ namespace ditbatch::ops {
 
 namespace {
 
-// The CPU kernel chooses its blocks and its packing by the number of queries. Every call hands it blocks
-// of this many queries, as a batch, so that a query's bits do not depend on how many come with it.
+// The CPU kernel chooses its blocks and its packing by the number of queries. Every call hands it
+// blocks of this many queries, as a batch, so that a query's bits do not depend on how many come
+// with it.
 constexpr std::int64_t query_block = 32;
 
 }  // namespace
@@ -30,8 +31,11 @@ at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const&
   // (blocks, H, 32, D) against the same keys and values (blocks, H, Sk, D), which are not copied
   at::Tensor const out = at::scaled_dot_product_attention(
       full.view({blocks, query_block, heads, head_size}).transpose(1, 2),
-      k.expand({blocks, -1, -1, -1}).transpose(1, 2), v.expand({blocks, -1, -1, -1}).transpose(1, 2));
-  return out.transpose(1, 2).reshape({1, blocks * query_block, heads, head_size}).narrow(1, 0, queries);
+      k.expand({blocks, -1, -1, -1}).transpose(1, 2),
+      v.expand({blocks, -1, -1, -1}).transpose(1, 2));
+  return out.transpose(1, 2)
+      .reshape({1, blocks * query_block, heads, head_size})
+      .narrow(1, 0, queries);
 }
 
 }  // namespace ditbatch::ops

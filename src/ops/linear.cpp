@@ -11,14 +11,16 @@ namespace ditbatch::ops {
 
 namespace {
 
-// float32: below 8 rows MKL takes a matrix-vector path with other bits; above, a row does not depend on
-// the rest.
+// float32: below 8 rows MKL takes a matrix-vector path with other bits; above, a row does not
+// depend on the rest.
 constexpr std::int64_t least_rows = 16;
-// bfloat16 and float16: oneDNN splits K by the number of rows where K is long, so every call has one shape.
+// bfloat16 and float16: oneDNN splits K by the number of rows where K is long, so every call has
+// one shape.
 constexpr std::int64_t block_rows = 32;
 
 // (rows, K) -> (rows, N) through a call with `padded` rows
-at::Tensor linear_padded(at::Tensor const& rows, std::int64_t padded, at::Tensor const& weight, at::Tensor const& bias) {
+at::Tensor linear_padded(at::Tensor const& rows, std::int64_t padded, at::Tensor const& weight,
+                         at::Tensor const& bias) {
   std::int64_t const count = rows.size(0);
   if (count == padded) return at::linear(rows, weight, bias);
   at::Tensor const full = at::zeros({padded, rows.size(1)}, rows.options());
@@ -26,12 +28,14 @@ at::Tensor linear_padded(at::Tensor const& rows, std::int64_t padded, at::Tensor
   return at::linear(full, weight, bias).narrow(0, 0, count);
 }
 
-at::Tensor linear_in_blocks(at::Tensor const& rows, at::Tensor const& weight, at::Tensor const& bias) {
+at::Tensor linear_in_blocks(at::Tensor const& rows, at::Tensor const& weight,
+                            at::Tensor const& bias) {
   std::int64_t const count = rows.size(0);
   at::Tensor const out = at::empty({count, weight.size(0)}, rows.options());
   for (std::int64_t begin = 0; begin < count; begin += block_rows) {
     std::int64_t const size = std::min(block_rows, count - begin);
-    out.narrow(0, begin, size).copy_(linear_padded(rows.narrow(0, begin, size), block_rows, weight, bias));
+    out.narrow(0, begin, size)
+        .copy_(linear_padded(rows.narrow(0, begin, size), block_rows, weight, bias));
   }
   return out;
 }

@@ -16,22 +16,27 @@ namespace {
 // The first entry of the error stack that says what the system refused, else the outermost one.
 herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
   auto& text = *static_cast<std::string*>(target);
-  if (entry->desc != nullptr && entry->desc[0] != '\0') text = std::string(entry->func_name) + ": " + entry->desc;
+  if (entry->desc != nullptr && entry->desc[0] != '\0')
+    text = std::string(entry->func_name) + ": " + entry->desc;
   return 0;
 }
 
 [[noreturn]] void fail(std::string const& path, std::source_location where) {
   int const system_error = errno;
   std::string text;
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, [](unsigned n, H5E_error2_t const* entry, void* target) {
-    if (n == 0) return keep_description(n, entry, target);
-    return herr_t{0};
-  }, &text);
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_UPWARD,
+      [](unsigned n, H5E_error2_t const* entry, void* target) {
+        if (n == 0) return keep_description(n, entry, target);
+        return herr_t{0};
+      },
+      &text);
   H5Eclear2(H5E_DEFAULT);
   std::string why = text.empty() ? "no details" : text;
   if (system_error == ENOSPC || system_error == EDQUOT) why += "; " + free_space_text(path);
   throw Error(ExitCode::io, path + ": HDF5 failed (" + why + ", at " + where.file_name() + ":" +
-                                std::to_string(where.line()) + ") check space, quota and permissions");
+                                std::to_string(where.line()) +
+                                ") check space, quota and permissions");
 }
 
 }  // namespace
@@ -39,7 +44,8 @@ herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
 std::string free_space_text(std::string const& path) {
   std::error_code error;
   auto const space = std::filesystem::space(std::filesystem::path(path).parent_path(), error);
-  return error ? "free space unknown" : std::to_string(space.available) + " bytes are free on its file system";
+  return error ? "free space unknown"
+               : std::to_string(space.available) + " bytes are free on its file system";
 }
 
 hid_t check_h5(hid_t result, std::string const& path, std::source_location where) {
@@ -66,7 +72,8 @@ UniqueH5Properties access_properties(std::string const& path) {
   return properties;
 }
 
-// The library keeps its automatic error printing per thread: every thread that opens files turns it off.
+// The library keeps its automatic error printing per thread: every thread that opens files turns it
+// off.
 void quiet_this_thread() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 }  // namespace
@@ -75,14 +82,18 @@ UniqueH5File open_h5(std::string const& path, H5Access access) {
   quiet_this_thread();
   UniqueH5Properties const properties = access_properties(path);
   errno = 0;
-  return UniqueH5File(check_h5(H5Fopen(path.c_str(), access == H5Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR, properties.get()), path));
+  return UniqueH5File(
+      check_h5(H5Fopen(path.c_str(), access == H5Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR,
+                       properties.get()),
+               path));
 }
 
 UniqueH5File create_h5(std::string const& path) {
   quiet_this_thread();
   UniqueH5Properties const properties = access_properties(path);
   errno = 0;
-  return UniqueH5File(check_h5(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, properties.get()), path));
+  return UniqueH5File(
+      check_h5(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, properties.get()), path));
 }
 
 void flush_h5(hid_t file, std::string const& path) {

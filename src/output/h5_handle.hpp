@@ -25,11 +25,13 @@ using UniqueH5Attribute = UniqueHandle<H5Traits<H5Aclose>>;
 /// Throws Error(io) with the library's own error text, the file, and for a full disk what is free,
 /// unless the result of an HDF5 call is good. Every call goes through here: a writer that ignores
 /// return codes publishes rows of zeros.
-hid_t check_h5(hid_t result, std::string const& path, std::source_location where = std::source_location::current());
-void check_h5_status(herr_t result, std::string const& path, std::source_location where = std::source_location::current());
+hid_t check_h5(hid_t result, std::string const& path,
+               std::source_location where = std::source_location::current());
+void check_h5_status(herr_t result, std::string const& path,
+                     std::source_location where = std::source_location::current());
 
-/// Once per process, before any file: no error text of the library on stderr, no plugins, no file locks
-/// (off or broken on many parallel file systems; a lock of our own guards the folder).
+/// Once per process, before any file: no error text of the library on stderr, no plugins, no file
+/// locks (off or broken on many parallel file systems; a lock of our own guards the folder).
 void prepare_h5();
 
 enum class H5Access { read, change };

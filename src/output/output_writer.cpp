@@ -10,7 +10,9 @@ namespace ditbatch {
 
 namespace {
 
-double seconds_since(std::int64_t begin_ns) { return static_cast<double>(now_ns() - begin_ns) * 1e-9; }
+double seconds_since(std::int64_t begin_ns) {
+  return static_cast<double>(now_ns() - begin_ns) * 1e-9;
+}
 
 constexpr std::uint16_t writer_thread = 1;
 
@@ -39,7 +41,9 @@ double OutputWriter::append(ShardRow row) {
   std::uint64_t const bytes = row.pixels.size();
   std::int64_t const begin_ns = now_ns();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return error_ || queue_.empty() || queued_bytes_ + bytes <= options_.queue_bytes; });
+  changed_.wait(lock, [&] {
+    return error_ || queue_.empty() || queued_bytes_ + bytes <= options_.queue_bytes;
+  });
   rethrow();
   queued_bytes_ += bytes;
   queue_.push_back(std::move(row));
@@ -62,7 +66,8 @@ void OutputWriter::run() {
   try {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait_for(lock, std::chrono::seconds(1), [this] { return !queue_.empty() || end_ != End::none; });
+      changed_.wait_for(lock, std::chrono::seconds(1),
+                        [this] { return !queue_.empty() || end_ != End::none; });
       if (end_ == End::drop) return;
       if (queue_.empty() && end_ == End::finish) break;
       std::optional<ShardRow> row;
@@ -90,20 +95,25 @@ void OutputWriter::run() {
 void OutputWriter::write(ShardRow row) {
   ScopedSpan const span(trace_, "write", row.id, writer_thread);
   seal(row);
-  if (!gate_.may_append(row.id, row.index)) return;  // the lease was revoked: another replica makes it
+  if (!gate_.may_append(row.id, row.index))
+    return;  // the lease was revoked: another replica makes it
   std::string const size = size_folder(row.width, row.height);
   auto found = open_.find(size);
   if (found == open_.end()) {
-    std::string const path = options_.run_dir + "/.work/partial-" + (options_.part.empty() ? "" : options_.part + "-") + "s" +
-                             std::to_string(options_.session) + "-r" + std::to_string(options_.replica) + "-" + std::to_string(partial_count_++) + ".h5";
-    ShardFile file = ShardFile::create(path, {row.width, row.height, options_.output.compression, options_.phase_names});
+    std::string const path =
+        options_.run_dir + "/.work/partial-" + (options_.part.empty() ? "" : options_.part + "-") +
+        "s" + std::to_string(options_.session) + "-r" + std::to_string(options_.replica) + "-" +
+        std::to_string(partial_count_++) + ".h5";
+    ShardFile file = ShardFile::create(
+        path, {row.width, row.height, options_.output.compression, options_.phase_names});
     found = open_.emplace(size, OpenShard{std::move(file), 0, 0, now_ns(), now_ns()}).first;
   }
   OpenShard& shard = found->second;
   shard.file.append(row);
   shard.bytes += row.pixels.size();
   bool const full = shard.bytes >= options_.output.shard_bytes ||
-                    (options_.output.images_per_shard > 0 && shard.file.rows() >= options_.output.images_per_shard);
+                    (options_.output.images_per_shard > 0 &&
+                     shard.file.rows() >= options_.output.images_per_shard);
   if (full) publish(size);
 }
 
@@ -112,7 +122,8 @@ void OutputWriter::look_at_clocks() {
   for (auto& [size, shard] : open_) {
     if (seconds_since(shard.opened_ns) >= options_.output.shard_s) {
       old.push_back(size);
-    } else if (shard.file.rows() > shard.verified_rows && seconds_since(shard.flushed_ns) >= options_.output.flush_s) {
+    } else if (shard.file.rows() > shard.verified_rows &&
+               seconds_since(shard.flushed_ns) >= options_.output.flush_s) {
       flush(shard);
     }
   }
@@ -124,9 +135,12 @@ void OutputWriter::flush(OpenShard& shard) {
   ScopedSpan const span(trace_, "flush", {}, writer_thread);
   shard.file.flush();
   for (; shard.verified_rows < shard.file.rows(); ++shard.verified_rows) {
-    std::string const broken = broken_part(shard.file.read(shard.verified_rows, ShardFile::Part::everything));
-    require(broken.empty(), ExitCode::io, shard.file.path() + ": row " + std::to_string(shard.verified_rows) + " is broken after a flush: " + broken +
-                                              " (what was read back is not what was written) check the file system");
+    std::string const broken =
+        broken_part(shard.file.read(shard.verified_rows, ShardFile::Part::everything));
+    require(broken.empty(), ExitCode::io,
+            shard.file.path() + ": row " + std::to_string(shard.verified_rows) +
+                " is broken after a flush: " + broken +
+                " (what was read back is not what was written) check the file system");
   }
   shard.flushed_ns = now_ns();
 }
@@ -141,7 +155,8 @@ void OutputWriter::publish(std::string const& size) {
   std::int64_t const height_px = shard.file.height_px();
   shard.file.finish();
   int const number = gate_.next_shard_number(width_px, height_px);
-  gate_.published(publish_shard(partial, options_.run_dir, shard_path(width_px, height_px, number, options_.part)));
+  gate_.published(publish_shard(partial, options_.run_dir,
+                                shard_path(width_px, height_px, number, options_.part)));
 }
 
 }  // namespace ditbatch

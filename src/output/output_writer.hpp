@@ -44,8 +44,9 @@ struct WriterOptions {
   std::uint64_t queue_bytes = std::uint64_t{512} << 20U;  // pixels that may wait
 };
 
-/// Writes rows into shards on a thread of its own: one open shard an image size, flushed and verified
-/// every flush_s, published by size, age or count. An error on the thread is thrown by the next call.
+/// Writes rows into shards on a thread of its own: one open shard an image size, flushed and
+/// verified every flush_s, published by size, age or count. An error on the thread is thrown by the
+/// next call.
 class OutputWriter {
  public:
   OutputWriter(WriterOptions options, PublishGate& gate, Trace& trace);

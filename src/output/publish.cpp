@@ -30,7 +30,8 @@ struct DescriptorTraits {
 using UniqueDescriptor = UniqueHandle<DescriptorTraits>;
 
 [[noreturn]] void fail(std::string const& path, char const* what) {
-  throw Error(ExitCode::io, path + ": " + what + " failed (" + std::strerror(errno) + "; " + free_space_text(path) + ") check space, quota and permissions");
+  throw Error(ExitCode::io, path + ": " + what + " failed (" + std::strerror(errno) + "; " +
+                                free_space_text(path) + ") check space, quota and permissions");
 }
 
 void sync(std::string const& path, int flags) {
@@ -38,10 +39,12 @@ void sync(std::string const& path, int flags) {
   if (!file || ::fsync(file.get()) != 0) fail(path, "fsync");
 }
 
-// rename() that refuses to replace. Where the kernel or file system cannot: a hard link, which refuses too.
+// rename() that refuses to replace. Where the kernel or file system cannot: a hard link, which
+// refuses too.
 void rename_to_new(std::string const& from, std::string const& to) {
   constexpr unsigned no_replace = 1;  // RENAME_NOREPLACE
-  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), no_replace) == 0) return;
+  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), no_replace) == 0)
+    return;
   if (errno != EINVAL && errno != ENOSYS) fail(to, "rename");
   if (::link(from.c_str(), to.c_str()) != 0) fail(to, "link");
   if (::unlink(from.c_str()) != 0) fail(from, "unlink");
@@ -50,7 +53,8 @@ void rename_to_new(std::string const& from, std::string const& to) {
 void append_line(std::string const& path, std::string const& line) {
   UniqueDescriptor file(::open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0666));
   std::string const text = line + "\n";
-  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) fail(path, "write");
+  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    fail(path, "write");
   if (::fsync(file.get()) != 0) fail(path, "fsync");
   if (::close(file.release()) != 0) fail(path, "close");
 }
@@ -61,22 +65,28 @@ std::string size_folder(std::int64_t width_px, std::int64_t height_px) {
   return std::to_string(width_px) + "x" + std::to_string(height_px);
 }
 
-std::string shard_path(std::int64_t width_px, std::int64_t height_px, int number, std::string const& part) {
+std::string shard_path(std::int64_t width_px, std::int64_t height_px, int number,
+                       std::string const& part) {
   char digits[16];
   std::snprintf(digits, sizeof digits, "%06d", number);
-  return "shards/" + size_folder(width_px, height_px) + "/" + (part.empty() ? "" : part + "-") + digits + ".h5";
+  return "shards/" + size_folder(width_px, height_px) + "/" + (part.empty() ? "" : part + "-") +
+         digits + ".h5";
 }
 
-PublishedShard publish_shard(std::string const& partial, std::string const& run_dir, std::string const& file) {
+PublishedShard publish_shard(std::string const& partial, std::string const& run_dir,
+                             std::string const& file) {
   PublishedShard published;
   published.file = file;
   {
     ShardFile const shard = ShardFile::open(partial, H5Access::read);
-    require(shard.is_complete(), ExitCode::io, partial + ": is not finished (it was cut off) it is not published");
+    require(shard.is_complete(), ExitCode::io,
+            partial + ": is not finished (it was cut off) it is not published");
     for (std::uint64_t row = 0; row < shard.rows(); ++row) {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
       std::string const broken = broken_part(read);
-      require(broken.empty(), ExitCode::io, partial + ": row " + std::to_string(row) + " (" + read.id + ") is broken: " + broken + " (what was read back is not what was written) check the file system");
+      require(broken.empty(), ExitCode::io,
+              partial + ": row " + std::to_string(row) + " (" + read.id + ") is broken: " + broken +
+                  " (what was read back is not what was written) check the file system");
       published.keys.push_back({read.id, read.index});
     }
     published.rows = shard.rows();
@@ -86,7 +96,8 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
 
   struct stat status {};
   if (::stat(partial.c_str(), &status) != 0) fail(partial, "stat");
-  if (::chmod(partial.c_str(), status.st_mode & ~static_cast<mode_t>(0222)) != 0) fail(partial, "chmod");
+  if (::chmod(partial.c_str(), status.st_mode & ~static_cast<mode_t>(0222)) != 0)
+    fail(partial, "chmod");
   sync(partial, O_RDONLY);
   std::string const target = run_dir + "/" + file;
   fs::path const folder = fs::path(target).parent_path();
@@ -98,11 +109,18 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
 }
 
 void append_index_line(std::string const& path, PublishedShard const& shard) {
-  append_line(path, json{{"file", shard.file}, {"rows", shard.rows}, {"bytes", shard.bytes}, {"sha256", to_hex(shard.sha256)}}.dump());
+  append_line(path, json{{"file", shard.file},
+                         {"rows", shard.rows},
+                         {"bytes", shard.bytes},
+                         {"sha256", to_hex(shard.sha256)}}
+                        .dump());
 }
 
 void append_failed_line(std::string const& path, FailedLine const& line) {
-  append_line(path, json{{"id", line.id}, {"index", line.index}, {"attempts", line.attempts}, {"error", line.error}}
+  append_line(path, json{{"id", line.id},
+                         {"index", line.index},
+                         {"attempts", line.attempts},
+                         {"error", line.error}}
                         .dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
@@ -113,7 +131,8 @@ std::vector<FailedLine> read_failed_lines(std::string const& path) {
   while (std::getline(file, text)) {
     json const parsed = json::parse(text, nullptr, false);
     if (!parsed.is_object() || !parsed.contains("id")) continue;
-    lines.push_back({parsed.value("id", ""), parsed.value("index", std::uint16_t{0}), parsed.value("attempts", 0), parsed.value("error", "")});
+    lines.push_back({parsed.value("id", ""), parsed.value("index", std::uint16_t{0}),
+                     parsed.value("attempts", 0), parsed.value("error", "")});
   }
   return lines;
 }

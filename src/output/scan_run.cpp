@@ -21,7 +21,9 @@ namespace {
 // "000012.h5" or "p0007-000012.h5" of this part -> 12
 std::optional<int> shard_number(std::string const& name, std::string const& part) {
   std::string const prefix = part.empty() ? "" : part + "-";
-  if (name.size() != prefix.size() + 9 || name.rfind(prefix, 0) != 0 || name.substr(name.size() - 3) != ".h5") return std::nullopt;
+  if (name.size() != prefix.size() + 9 || name.rfind(prefix, 0) != 0 ||
+      name.substr(name.size() - 3) != ".h5")
+    return std::nullopt;
   std::string const digits = name.substr(prefix.size(), 6);
   if (digits.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
   return std::atoi(digits.c_str());
@@ -47,9 +49,12 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
         int& next = contents.next_shard_number[size.filename()];
         next = std::max(next, *number + 1);
       }
-      contents.shards.push_back("shards/" + size.filename().string() + "/" + file.filename().string());
+      contents.shards.push_back("shards/" + size.filename().string() + "/" +
+                                file.filename().string());
       ShardFile const shard = ShardFile::open(file, H5Access::read);
-      require(shard.is_complete(), ExitCode::io, file.string() + ": a published shard is not complete (it was changed) run ditbatch verify");
+      require(shard.is_complete(), ExitCode::io,
+              file.string() +
+                  ": a published shard is not complete (it was changed) run ditbatch verify");
       for (std::uint64_t row = 0; row < shard.rows(); ++row) {
         ShardRow const read = shard.read(row, ShardFile::Part::columns);
         contents.done.emplace(ImageKey{read.id, read.index}, read.record_sha256);
@@ -60,18 +65,21 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
   for (fs::path const& file : sorted_entries(run_dir + "/.work")) {
     std::string const name = file.filename();
     bool const others = part.empty() && name.rfind("partial-p", 0) == 0;
-    if (name.rfind(prefix, 0) == 0 && !others && file.extension() == ".h5") contents.partials.push_back(file);
+    if (name.rfind(prefix, 0) == 0 && !others && file.extension() == ".h5")
+      contents.partials.push_back(file);
   }
   return contents;
 }
 
-Salvage salvage_partial(std::string const& partial, std::string const& run_dir, std::string const& part, RunContents& contents) {
+Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
+                        std::string const& part, RunContents& contents) {
   Salvage salvage;
   std::string file;
   std::vector<std::pair<ImageKey, Sha256Digest>> kept;
   try {
     ShardFile shard = ShardFile::open(partial, H5Access::change);
-    // Rows are kept up to the first that does not verify or is there already: what follows is made again.
+    // Rows are kept up to the first that does not verify or is there already: what follows is made
+    // again.
     for (std::uint64_t row = 0; row < shard.rows(); ++row) {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
       if (!broken_part(read).empty()) break;
@@ -90,7 +98,8 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir, 
       shard.finish();
     }
   } catch (Error const& error) {
-    log_warning(partial + " holds no flushed row that can be read (" + error.what() + "); its images are made again");
+    log_warning(partial + " holds no flushed row that can be read (" + error.what() +
+                "); its images are made again");
     kept.clear();
     salvage = {};
   }
@@ -104,7 +113,8 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir, 
   return salvage;
 }
 
-void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents, std::string const& part) {
+void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents,
+                   std::string const& part) {
   std::set<std::string> wanted;
   for (std::string const& shard : contents.shards) {
     if (shard_number(fs::path(shard).filename(), part)) wanted.insert(shard);
@@ -137,7 +147,8 @@ int make_session_folder(std::string const& run_dir) {
   int session = 1;
   // create_directory says whether this call made it: two jobs of an array never take one number.
   while (!fs::create_directory(session_folder(run_dir, session))) ++session;
-  for (char const* name : {"/trace", "/logs"}) fs::create_directory(session_folder(run_dir, session) + name);
+  for (char const* name : {"/trace", "/logs"})
+    fs::create_directory(session_folder(run_dir, session) + name);
   return session;
 }
 

@@ -11,30 +11,33 @@ namespace ditbatch {
 
 /// What a run folder holds. The published shards are the truth; index.jsonl is only a cache.
 struct RunContents {
-  std::map<ImageKey, Sha256Digest> done;        // record_sha256 of every published image
+  std::map<ImageKey, Sha256Digest> done;         // record_sha256 of every published image
   std::map<std::string, int> next_shard_number;  // by size folder
   std::vector<std::string> shards;               // relative to the run folder, sorted
   std::vector<std::string> partials;             // absolute, left by a job that ended early
 };
 
-/// `part` is "" for all shards' numbers, or like "p0007": then numbers and partial shards are that part's.
+/// `part` is "" for all shards' numbers, or like "p0007": then numbers and partial shards are that
+/// part's.
 [[nodiscard]] RunContents scan_run(std::string const& run_dir, std::string const& part);
 
 /// What became of a partial shard.
 struct Salvage {
   std::uint64_t kept_rows = 0;
-  std::uint64_t lost_rows = 0;      // did not verify
-  std::uint64_t doubled_rows = 0;   // published before
+  std::uint64_t lost_rows = 0;     // did not verify
+  std::uint64_t doubled_rows = 0;  // published before
   std::optional<PublishedShard> published;
 };
 
-/// Publishes the rows of a partial shard that verify and are not in `contents` yet as a short shard, and
-/// adds them to `contents`. A file that cannot be opened holds nothing that was flushed: it is removed.
+/// Publishes the rows of a partial shard that verify and are not in `contents` yet as a short
+/// shard, and adds them to `contents`. A file that cannot be opened holds nothing that was flushed:
+/// it is removed.
 [[nodiscard]] Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
                                       std::string const& part, RunContents& contents);
 
 /// Writes index.jsonl anew from the shards, if the two differ in files.
-void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents, std::string const& part);
+void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents,
+                   std::string const& part);
 
 /// Makes sessions/NNNN, the next free number, and returns it.
 [[nodiscard]] int make_session_folder(std::string const& run_dir);

@@ -22,41 +22,56 @@ UniqueH5Type text_type(std::string const& path) {
   return type;
 }
 
-UniqueH5Type floats_type(std::string const& path) { return UniqueH5Type(check_h5(H5Tvlen_create(H5T_NATIVE_FLOAT), path)); }
+UniqueH5Type floats_type(std::string const& path) {
+  return UniqueH5Type(check_h5(H5Tvlen_create(H5T_NATIVE_FLOAT), path));
+}
 
 template <class Number>
 hid_t number_type() {
-  if constexpr (std::is_same_v<Number, float>) return H5T_NATIVE_FLOAT;
-  else if constexpr (std::is_same_v<Number, std::uint8_t>) return H5T_NATIVE_UINT8;
-  else if constexpr (std::is_same_v<Number, std::uint16_t>) return H5T_NATIVE_UINT16;
-  else if constexpr (std::is_same_v<Number, std::int64_t>) return H5T_NATIVE_INT64;
-  else return H5T_NATIVE_UINT64;
+  if constexpr (std::is_same_v<Number, float>)
+    return H5T_NATIVE_FLOAT;
+  else if constexpr (std::is_same_v<Number, std::uint8_t>)
+    return H5T_NATIVE_UINT8;
+  else if constexpr (std::is_same_v<Number, std::uint16_t>)
+    return H5T_NATIVE_UINT16;
+  else if constexpr (std::is_same_v<Number, std::int64_t>)
+    return H5T_NATIVE_INT64;
+  else
+    return H5T_NATIVE_UINT64;
 }
 
 // A dataset of rows of one shape, that grows by rows.
-UniqueH5Dataset create_column(hid_t file, std::string const& path, char const* name, hid_t type, std::vector<hsize_t> row_shape,
-                              hsize_t chunk_rows, int compression, bool checksum) {
+UniqueH5Dataset create_column(hid_t file, std::string const& path, char const* name, hid_t type,
+                              std::vector<hsize_t> row_shape, hsize_t chunk_rows, int compression,
+                              bool checksum) {
   std::vector<hsize_t> now{0}, most{H5S_UNLIMITED}, chunk{chunk_rows};
-  for (auto* extent : {&now, &most, &chunk}) extent->insert(extent->end(), row_shape.begin(), row_shape.end());
-  UniqueH5Space const space(check_h5(H5Screate_simple(static_cast<int>(now.size()), now.data(), most.data()), path));
+  for (auto* extent : {&now, &most, &chunk})
+    extent->insert(extent->end(), row_shape.begin(), row_shape.end());
+  UniqueH5Space const space(
+      check_h5(H5Screate_simple(static_cast<int>(now.size()), now.data(), most.data()), path));
   UniqueH5Properties const properties(check_h5(H5Pcreate(H5P_DATASET_CREATE), path));
-  check_h5_status(H5Pset_chunk(properties.get(), static_cast<int>(chunk.size()), chunk.data()), path);
-  if (compression > 0) check_h5_status(H5Pset_deflate(properties.get(), static_cast<unsigned>(compression)), path);
+  check_h5_status(H5Pset_chunk(properties.get(), static_cast<int>(chunk.size()), chunk.data()),
+                  path);
+  if (compression > 0)
+    check_h5_status(H5Pset_deflate(properties.get(), static_cast<unsigned>(compression)), path);
   if (checksum) check_h5_status(H5Pset_fletcher32(properties.get()), path);
-  return UniqueH5Dataset(check_h5(H5Dcreate2(file, name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), path));
+  return UniqueH5Dataset(check_h5(
+      H5Dcreate2(file, name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), path));
 }
 
 void write_attribute(hid_t at, std::string const& path, char const* name, std::string const& text) {
   UniqueH5Type const type = text_type(path);
   UniqueH5Space const space(check_h5(H5Screate(H5S_SCALAR), path));
-  UniqueH5Attribute const attribute(check_h5(H5Acreate2(at, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), path));
+  UniqueH5Attribute const attribute(
+      check_h5(H5Acreate2(at, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), path));
   char const* value = text.c_str();
   check_h5_status(H5Awrite(attribute.get(), type.get(), &value), path);
 }
 
 void write_attribute(hid_t at, std::string const& path, char const* name, std::int32_t value) {
   UniqueH5Space const space(check_h5(H5Screate(H5S_SCALAR), path));
-  UniqueH5Attribute const attribute(check_h5(H5Acreate2(at, name, H5T_NATIVE_INT32, space.get(), H5P_DEFAULT, H5P_DEFAULT), path));
+  UniqueH5Attribute const attribute(check_h5(
+      H5Acreate2(at, name, H5T_NATIVE_INT32, space.get(), H5P_DEFAULT, H5P_DEFAULT), path));
   check_h5_status(H5Awrite(attribute.get(), H5T_NATIVE_INT32, &value), path);
 }
 
@@ -80,23 +95,32 @@ RowSelection select_row(hid_t dataset, std::uint64_t row, std::string const& pat
   std::vector<hsize_t> start(count.size(), 0);
   start[0] = row;
   count[0] = 1;
-  RowSelection selection{UniqueH5Space(check_h5(H5Dget_space(dataset), path)),
-                         UniqueH5Space(check_h5(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), path))};
-  check_h5_status(H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), path);
+  RowSelection selection{
+      UniqueH5Space(check_h5(H5Dget_space(dataset), path)),
+      UniqueH5Space(
+          check_h5(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), path))};
+  check_h5_status(H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), nullptr,
+                                      count.data(), nullptr),
+                  path);
   return selection;
 }
 
-void write_row(hid_t dataset, std::uint64_t row, hid_t type, void const* data, std::string const& path) {
+void write_row(hid_t dataset, std::uint64_t row, hid_t type, void const* data,
+               std::string const& path) {
   std::vector<hsize_t> shape = shape_of(dataset, path);
   shape[0] = row + 1;
   check_h5_status(H5Dset_extent(dataset, shape.data()), path);
   RowSelection const selection = select_row(dataset, row, path);
-  check_h5_status(H5Dwrite(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data), path);
+  check_h5_status(
+      H5Dwrite(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data),
+      path);
 }
 
 void read_row(hid_t dataset, std::uint64_t row, hid_t type, void* data, std::string const& path) {
   RowSelection const selection = select_row(dataset, row, path);
-  check_h5_status(H5Dread(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data), path);
+  check_h5_status(
+      H5Dread(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data),
+      path);
 }
 
 struct Creator {
@@ -104,7 +128,8 @@ struct Creator {
   std::string const& path;
   std::map<std::string, UniqueH5Dataset>& made;
   void add(char const* name, hid_t type, std::vector<hsize_t> shape) {
-    made.emplace(name, create_column(file, path, name, type, std::move(shape), rows_per_chunk, 0, false));
+    made.emplace(name,
+                 create_column(file, path, name, type, std::move(shape), rows_per_chunk, 0, false));
   }
   void text(char const* name, std::string const&) { add(name, text_type(path).get(), {}); }
   template <class Number>
@@ -112,7 +137,9 @@ struct Creator {
     add(name, number_type<Number>(), {});
   }
   void digest(char const* name, Sha256Digest const&) { add(name, H5T_NATIVE_UINT8, {32}); }
-  void floats(char const* name, std::vector<float> const&) { add(name, floats_type(path).get(), {}); }
+  void floats(char const* name, std::vector<float> const&) {
+    add(name, floats_type(path).get(), {});
+  }
 };
 
 struct Writer {
@@ -127,7 +154,9 @@ struct Writer {
   void number(char const* name, Number value) {
     write_row(dataset(name), row, number_type<Number>(), &value, path);
   }
-  void digest(char const* name, Sha256Digest const& value) { write_row(dataset(name), row, H5T_NATIVE_UINT8, value.data(), path); }
+  void digest(char const* name, Sha256Digest const& value) {
+    write_row(dataset(name), row, H5T_NATIVE_UINT8, value.data(), path);
+  }
   void floats(char const* name, std::vector<float> const& value) {
     hvl_t const list{value.size(), const_cast<float*>(value.data())};
     write_row(dataset(name), row, floats_type(path).get(), &list, path);
@@ -160,7 +189,9 @@ struct Reader {
   void number(char const* name, Number& value) {
     read_row(dataset(name), row, number_type<Number>(), &value, path);
   }
-  void digest(char const* name, Sha256Digest& value) { read_row(dataset(name), row, H5T_NATIVE_UINT8, value.data(), path); }
+  void digest(char const* name, Sha256Digest& value) {
+    read_row(dataset(name), row, H5T_NATIVE_UINT8, value.data(), path);
+  }
   void floats(char const* name, std::vector<float>& value) {
     hvl_t list{0, nullptr};
     read_row(dataset(name), row, floats_type(path).get(), &list, path);
@@ -176,7 +207,8 @@ ShardFile::~ShardFile() = default;
 
 hid_t ShardFile::dataset(std::string const& name) const {
   auto const found = datasets_.find(name);
-  require(found != datasets_.end(), ExitCode::io, path_ + ": has no dataset " + name + " (not a shard of this version)");
+  require(found != datasets_.end(), ExitCode::io,
+          path_ + ": has no dataset " + name + " (not a shard of this version)");
   return found->second.get();
 }
 
@@ -187,10 +219,12 @@ ShardFile ShardFile::create(std::string const& path, ShardOptions const& options
   shard.height_px_ = options.height_px;
   shard.file_ = create_h5(path);
   hid_t const file = shard.file_.get();
-  std::vector<hsize_t> const image{static_cast<hsize_t>(options.height_px), static_cast<hsize_t>(options.width_px), 3};
+  std::vector<hsize_t> const image{static_cast<hsize_t>(options.height_px),
+                                   static_cast<hsize_t>(options.width_px), 3};
   // One image a chunk: it is compressed and checked alone. No shuffle, the values are single bytes.
   auto& images = shard.datasets_[images_name];
-  images = create_column(file, path, images_name, H5T_NATIVE_UINT8, image, 1, options.compression, true);
+  images =
+      create_column(file, path, images_name, H5T_NATIVE_UINT8, image, 1, options.compression, true);
   write_attribute(images.get(), path, "encoding", "raw");
   Creator creator{file, path, shard.datasets_};
   ShardRow const blank;
@@ -227,13 +261,15 @@ void ShardFile::open_datasets() {
   open("row_sha256");
   open(images_name);
   std::vector<hsize_t> const shape = shape_of(datasets_[images_name].get(), path_);
-  require(shape.size() == 4 && shape[3] == 3, ExitCode::io, path_ + ": images are not (N, H, W, 3) (not a shard)");
+  require(shape.size() == 4 && shape[3] == 3, ExitCode::io,
+          path_ + ": images are not (N, H, W, 3) (not a shard)");
   height_px_ = static_cast<std::int64_t>(shape[1]);
   width_px_ = static_cast<std::int64_t>(shape[2]);
 }
 
 void ShardFile::append(ShardRow const& row) {
-  ensure(row.pixels.size() == static_cast<std::size_t>(width_px_ * height_px_ * 3), "a row has the shard's image size");
+  ensure(row.pixels.size() == static_cast<std::size_t>(width_px_ * height_px_ * 3),
+         "a row has the shard's image size");
   errno = 0;
   Writer writer{[this](char const* name) { return dataset(name); }, rows_, path_};
   write_row(dataset(images_name), rows_, H5T_NATIVE_UINT8, row.pixels.data(), path_);

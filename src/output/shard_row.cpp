@@ -12,15 +12,21 @@ namespace {
 struct Hasher {
   Sha256 hash;
   void add(char const* name, void const* data, std::uint64_t size_bytes) {
-    hash.update(name, std::strlen(name) + 1).update(&size_bytes, sizeof size_bytes).update(data, size_bytes);
+    hash.update(name, std::strlen(name) + 1)
+        .update(&size_bytes, sizeof size_bytes)
+        .update(data, size_bytes);
   }
   void text(char const* name, std::string const& value) { add(name, value.data(), value.size()); }
   template <class Number>
   void number(char const* name, Number value) {
     add(name, &value, sizeof value);
   }
-  void digest(char const* name, Sha256Digest const& value) { add(name, value.data(), value.size()); }
-  void floats(char const* name, std::vector<float> const& value) { add(name, value.data(), value.size() * sizeof(float)); }
+  void digest(char const* name, Sha256Digest const& value) {
+    add(name, value.data(), value.size());
+  }
+  void floats(char const* name, std::vector<float> const& value) {
+    add(name, value.data(), value.size() * sizeof(float));
+  }
 };
 
 float standard_deviation(std::vector<std::uint8_t> const& pixels) {
@@ -32,7 +38,8 @@ float standard_deviation(std::vector<std::uint8_t> const& pixels) {
   }
   auto const count = static_cast<double>(pixels.size());
   double const mean = static_cast<double>(sum) / count;
-  return static_cast<float>(std::sqrt(std::max(0.0, static_cast<double>(squares) / count - mean * mean)));
+  return static_cast<float>(
+      std::sqrt(std::max(0.0, static_cast<double>(squares) / count - mean * mean)));
 }
 
 }  // namespace
@@ -50,7 +57,8 @@ void seal(ShardRow& row) {
 }
 
 std::string broken_part(ShardRow const& row) {
-  if (sha256(row.pixels.data(), row.pixels.size()) != row.sha256) return "the pixels do not match sha256";
+  if (sha256(row.pixels.data(), row.pixels.size()) != row.sha256)
+    return "the pixels do not match sha256";
   if (hash_columns(row) != row.row_sha256) return "the columns do not match row_sha256";
   return "";
 }

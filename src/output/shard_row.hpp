@@ -8,7 +8,8 @@
 
 namespace ditbatch {
 
-/// One row of a shard: an image and all that is known of it. visit_columns() is the list of columns.
+/// One row of a shard: an image and all that is known of it. visit_columns() is the list of
+/// columns.
 struct ShardRow {
   std::vector<std::uint8_t> pixels;  // (height, width, 3)
   std::string id, prompt, prompt_2, negative_prompt, scheduler;
@@ -31,8 +32,8 @@ struct ShardRow {
   std::vector<float> timing_s, device_ms;  // ranks x phases, row-major
 };
 
-/// Calls visitor.text / .number / .digest / .floats (name, member) for each column but the images and
-/// row_sha256. Writer, reader, hash and export all go through this one list.
+/// Calls visitor.text / .number / .digest / .floats (name, member) for each column but the images
+/// and row_sha256. Writer, reader, hash and export all go through this one list.
 template <class Row, class Visitor>
 void visit_columns(Row& row, Visitor&& visitor) {
   visitor.text("id", row.id);

@@ -74,7 +74,8 @@ std::string difference_text(ShardRow const& a, ShardRow const& b) {
   }
   double const mean = squares / static_cast<double>(a.pixels.size());
   char text[96];
-  std::snprintf(text, sizeof text, "largest difference %d, PSNR %.2f dB", largest, 10 * std::log10(255.0 * 255.0 / mean));
+  std::snprintf(text, sizeof text, "largest difference %d, PSNR %.2f dB", largest,
+                10 * std::log10(255.0 * 255.0 / mean));
   return text;
 }
 
@@ -89,7 +90,8 @@ VerifyReport verify_run(std::string const& run_dir) {
     report.shards += 1;
     auto const listed = index.find(file);
     if (listed != index.end() && listed->second != to_hex(sha256_of_file(full))) {
-      report.problems.push_back(file + ": its bytes are not those that were published (SHA-256 differs from the index)");
+      report.problems.push_back(
+          file + ": its bytes are not those that were published (SHA-256 differs from the index)");
     }
     try {
       ShardFile const shard = ShardFile::open(full, H5Access::read);
@@ -100,9 +102,12 @@ VerifyReport verify_run(std::string const& run_dir) {
           ShardRow const read = shard.read(row, ShardFile::Part::everything);
           std::string const broken = broken_part(read);
           if (!broken.empty()) report.problems.push_back(where + " (" + read.id + "): " + broken);
-          auto const [first, is_new] = seen.emplace(ImageKey{read.id, read.index}, Place{file, row});
+          auto const [first, is_new] =
+              seen.emplace(ImageKey{read.id, read.index}, Place{file, row});
           if (!is_new) {
-            report.problems.push_back(where + " (" + name_of(first->first) + "): stands in " + first->second.file + " row " + std::to_string(first->second.row) + " too");
+            report.problems.push_back(where + " (" + name_of(first->first) + "): stands in " +
+                                      first->second.file + " row " +
+                                      std::to_string(first->second.row) + " too");
           }
           report.images += 1;
         } catch (Error const& error) {
@@ -129,15 +134,19 @@ CompareReport compare_runs(std::string const& run_a, std::string const& run_b) {
       report.differences.push_back(name_of(key) + ": missing in " + run_b);
       continue;
     }
-    if (read(run_a, place, ShardFile::Part::columns).sha256 == read(run_b, other->second, ShardFile::Part::columns).sha256) {
+    if (read(run_a, place, ShardFile::Part::columns).sha256 ==
+        read(run_b, other->second, ShardFile::Part::columns).sha256) {
       report.identical += 1;
     } else {
-      report.differences.push_back(name_of(key) + ": " + difference_text(read(run_a, place, ShardFile::Part::everything),
-                                                                         read(run_b, other->second, ShardFile::Part::everything)));
+      report.differences.push_back(
+          name_of(key) + ": " +
+          difference_text(read(run_a, place, ShardFile::Part::everything),
+                          read(run_b, other->second, ShardFile::Part::everything)));
     }
     b.erase(other);
   }
-  for (auto const& [key, place] : b) report.differences.push_back(name_of(key) + ": missing in " + run_a);
+  for (auto const& [key, place] : b)
+    report.differences.push_back(name_of(key) + ": missing in " + run_a);
   return report;
 }
 

@@ -13,14 +13,15 @@ struct VerifyReport {
   std::vector<std::string> problems;  // each with shard, row and id where it is known
 };
 
-/// Opens every published shard, compares the hash of every row's pixels and columns and of the file with
-/// the index, and looks for images that stand twice.
+/// Opens every published shard, compares the hash of every row's pixels and columns and of the file
+/// with the index, and looks for images that stand twice.
 [[nodiscard]] VerifyReport verify_run(std::string const& run_dir);
 
 /// What `ditbatch compare` found.
 struct CompareReport {
   std::uint64_t identical = 0;
-  std::vector<std::string> differences;  // by id: largest difference and PSNR, or on which side it is missing
+  std::vector<std::string>
+      differences;  // by id: largest difference and PSNR, or on which side it is missing
 };
 
 /// Compares the images of two runs by (id, index).

@@ -25,15 +25,16 @@ struct PromptEmbeds {
   at::Tensor clip;  // (1, pooled_projection_dim)
 };
 
-/// The prompts of a record as this rank needs them: those of its own CFG branch, or of both where one
-/// rank runs both. Undefined tensors elsewhere.
+/// The prompts of a record as this rank needs them: those of its own CFG branch, or of both where
+/// one rank runs both. Undefined tensors elsewhere.
 struct RecordEmbeds {
   PromptEmbeds conditional;
   PromptEmbeds unconditional;
 };
 
-/// FLUX.1 on the ranks of one replica: which encoders, transformer, VAE and schedule belong together.
-/// Every method is a collective of the replica: all its ranks call it with the same record.
+/// FLUX.1 on the ranks of one replica: which encoders, transformer, VAE and schedule belong
+/// together. Every method is a collective of the replica: all its ranks call it with the same
+/// record.
 class FluxPipeline {
  public:
   FluxPipeline(Checkpoint const& checkpoint, FluxConfigs const& configs, ModelConfig const& model,

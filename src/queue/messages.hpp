@@ -7,9 +7,9 @@
 
 namespace ditbatch::queue {
 
-/// Between a replica leader and the server thread on rank 0, over a communicator of the queue's own.
-/// A request carries its channel, and the reply comes on that channel's tag: a leader's main thread
-/// and its writer thread ask at the same time without taking each other's answers.
+/// Between a replica leader and the server thread on rank 0, over a communicator of the queue's
+/// own. A request carries its channel, and the reply comes on that channel's tag: a leader's main
+/// thread and its writer thread ask at the same time without taking each other's answers.
 enum class Channel : int { main = 0, writer = 1 };
 
 inline constexpr int request_tag = 1;
@@ -25,8 +25,8 @@ struct ReceivedText {
 /// Takes a message if one is there. Never blocks.
 [[nodiscard]] std::optional<ReceivedText> try_receive_text(MPI_Comm comm, int source, int tag);
 
-/// Waits for a message by polling with short sleeps: a blocking receive would burn a core, and under
-/// MPI_THREAD_MULTIPLE it slows the collectives of the other threads.
+/// Waits for a message by polling with short sleeps: a blocking receive would burn a core, and
+/// under MPI_THREAD_MULTIPLE it slows the collectives of the other threads.
 [[nodiscard]] std::string wait_for_text(MPI_Comm comm, int source, int tag);
 
 }  // namespace ditbatch::queue

@@ -28,13 +28,15 @@ std::string request_for(Channel channel, char const* verb, json fields) {
 json WorkClient::ask(Channel channel, std::string const& request) {
   queue::send_text(comm_, server_rank, queue::request_tag, request);
   json reply = json::parse(queue::wait_for_text(comm_, server_rank, queue::reply_tag(channel)));
-  if (reply.contains("error")) throw Error(static_cast<ExitCode>(reply.at("code").get<int>()), reply.at("error"));
+  if (reply.contains("error"))
+    throw Error(static_cast<ExitCode>(reply.at("code").get<int>()), reply.at("error"));
   return reply;
 }
 
 std::optional<Lease> WorkClient::next() {
   while (true) {
-    json const reply = ask(Channel::main, request_for(Channel::main, "next", {{"replica", replica_}}));
+    json const reply =
+        ask(Channel::main, request_for(Channel::main, "next", {{"replica", replica_}}));
     std::string const answer = reply.at("answer");
     if (answer == "finished") return std::nullopt;
     if (answer == "wait") {
@@ -57,7 +59,8 @@ void WorkClient::failed(Lease const& lease, std::string const& error) {
 }
 
 void WorkClient::goodbye() {
-  queue::send_text(comm_, server_rank, queue::request_tag, request_for(Channel::main, "goodbye", json::object()));
+  queue::send_text(comm_, server_rank, queue::request_tag,
+                   request_for(Channel::main, "goodbye", json::object()));
 }
 
 bool WorkClient::may_append(std::string const& id, std::uint16_t index) {

@@ -22,8 +22,8 @@ class WorkClient final : public PublishGate {
  public:
   WorkClient(MPI_Comm comm, int replica) : comm_(comm), replica_(replica) {}
 
-  /// The next record; none when the work is done or the job was told to stop. Waits while records of
-  /// other replicas may still come back. Main thread.
+  /// The next record; none when the work is done or the job was told to stop. Waits while records
+  /// of other replicas may still come back. Main thread.
   [[nodiscard]] std::optional<Lease> next();
   /// An attempt went wrong. Main thread.
   void failed(Lease const& lease, std::string const& error);

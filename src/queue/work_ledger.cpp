@@ -35,7 +35,8 @@ std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
   std::optional<Bucket> const& own = replica_bucket_[static_cast<std::size_t>(replica)];
   std::set<Bucket> others;
   for (std::size_t other = 0; other < replica_bucket_.size(); ++other) {
-    if (static_cast<int>(other) != replica && replica_bucket_[other]) others.insert(*replica_bucket_[other]);
+    if (static_cast<int>(other) != replica && replica_bucket_[other])
+      others.insert(*replica_bucket_[other]);
   }
 
   bool const last_items = pending_.size() <= static_cast<std::size_t>(options_.replicas);
@@ -44,7 +45,8 @@ std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
   for (std::size_t place = 0; place < window; ++place) {
     Item const& item = items_[pending_[place]];
     if (item.not_before_s > now_s) continue;
-    if (item.last_replica == replica && options_.replicas > 1) {  // a retry goes elsewhere if it can
+    if (item.last_replica == replica &&
+        options_.replicas > 1) {  // a retry goes elsewhere if it can
       if (!same_replica) same_replica = place;
       continue;
     }
@@ -52,7 +54,8 @@ std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
     if (own && bucket == *own && !last_items) return place;
     if (!first) first = place;
     if (!of_free_bucket && others.count(bucket) == 0) of_free_bucket = place;
-    if (!longest || predicted_cost(item.record) > predicted_cost(items_[pending_[*longest]].record)) {
+    if (!longest ||
+        predicted_cost(item.record) > predicted_cost(items_[pending_[*longest]].record)) {
       longest = place;
     }
   }

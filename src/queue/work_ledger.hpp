@@ -50,8 +50,8 @@ struct WorkCounts {
 
 /// Who makes what: the state of the work queue as plain data, without messages, threads or files.
 ///
-/// The order is the manifest's, grouped by bucket within a window; a replica stays in its bucket while
-/// that has work, so that it keeps one partial shard. The last items go longest first. Each
+/// The order is the manifest's, grouped by bucket within a window; a replica stays in its bucket
+/// while that has work, so that it keeps one partial shard. The last items go longest first. Each
 /// (id, index) is granted to be appended once, whoever asks.
 class WorkLedger {
  public:
@@ -59,7 +59,7 @@ class WorkLedger {
     int replicas = 1;
     int retries = 2;
     std::size_t window = 512;
-    double backoff_s = 1.0;  // before the second attempt; doubled for each further one
+    double backoff_s = 1.0;               // before the second attempt; doubled for each further one
     std::size_t abort_failed = SIZE_MAX;  // with more failures than this nothing more is handed out
   };
   WorkLedger(std::vector<ImageRecord> records, Options options);
@@ -69,7 +69,8 @@ class WorkLedger {
     Answer answer = Answer::finished;
     std::optional<Lease> lease;  // there for Answer::leased
   };
-  /// The next record for a replica at this time; `wait` while only others hold work that may come back.
+  /// The next record for a replica at this time; `wait` while only others hold work that may come
+  /// back.
   [[nodiscard]] Next next(int replica, double now_s);
 
   /// Whether this owner may append the row: once for each (id, index), and only under a live lease.
@@ -79,8 +80,8 @@ class WorkLedger {
   void published(std::string const& id, std::uint16_t index);
 
   /// An attempt went wrong. Comes back later, elsewhere, or is given up after `retries`.
-  std::optional<FailedRecord> failed(std::string const& id, std::uint16_t index, std::uint64_t epoch,
-                                     std::string const& error, double now_s);
+  std::optional<FailedRecord> failed(std::string const& id, std::uint16_t index,
+                                     std::uint64_t epoch, std::string const& error, double now_s);
 
   [[nodiscard]] WorkCounts counts() const;
 

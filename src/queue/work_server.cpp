@@ -78,7 +78,8 @@ std::string WorkServer::answer(std::string const& text) {
         .dump();
   }
   if (verb == "may_append") {
-    bool const granted = ledger_.may_append(request.at("id"), request.at("index"), request.at("epoch"));
+    bool const granted =
+        ledger_.may_append(request.at("id"), request.at("index"), request.at("epoch"));
     return json{{"granted", granted}}.dump();
   }
   if (verb == "shard_number") {
@@ -104,8 +105,9 @@ std::string WorkServer::answer(std::string const& text) {
   if (given_up) {
     append_failed_line(options_.failed_path,
                        {given_up->id, given_up->index, given_up->attempts, given_up->error});
-    log_warning("record " + given_up->id + "[" + std::to_string(given_up->index) + "] given up after " +
-                std::to_string(given_up->attempts) + " attempts: " + given_up->error);
+    log_warning("record " + given_up->id + "[" + std::to_string(given_up->index) +
+                "] given up after " + std::to_string(given_up->attempts) +
+                " attempts: " + given_up->error);
   }
   return json{{"ok", true}}.dump();
 }

@@ -9,7 +9,8 @@
 
 namespace ditbatch {
 
-ExitCode check_job(RunConfig const& config, CheckOptions const& options, std::optional<ManifestPart> part) {
+ExitCode check_job(RunConfig const& config, CheckOptions const& options,
+                   std::optional<ManifestPart> part) {
   MeshConfig const& mesh = config.mesh;
   int const per_replica = mesh.cfg * mesh.pipefusion * mesh.ring * mesh.ulysses;
   int const ranks = options.ranks > 0 ? options.ranks : per_replica * mesh.replicas.value_or(1);
@@ -25,22 +26,29 @@ ExitCode check_job(RunConfig const& config, CheckOptions const& options, std::op
     bytes += static_cast<std::uint64_t>(record.width_px * record.height_px * 3);
   }
   std::uint64_t weights = 0;
-  for (auto const& [name, component] : input.checkpoint.components) weights += component.weight_bytes();
+  for (auto const& [name, component] : input.checkpoint.components)
+    weights += component.weight_bytes();
   Problems ignored;
   std::printf("manifest    %s: %zu images\n", config.job.manifest.c_str(), input.records.size());
-  for (auto const& [size, count] : images) std::printf("            %s: %zu\n", size.c_str(), count);
-  std::printf("output      %s: %.1f MB of pixels before compression\n", config.job.run_dir.c_str(), static_cast<double>(bytes) / 1e6);
-  std::printf("checkpoint  %s: %s, %.2f GB of weights%s, id %s\n", input.checkpoint.folder.c_str(), input.checkpoint.pipeline_class.c_str(),
-              static_cast<double>(weights) / 1e9, config.model.random_weights ? " (drawn at random)" : "", to_hex(input.checkpoint.id).substr(0, 16).c_str());
+  for (auto const& [size, count] : images)
+    std::printf("            %s: %zu\n", size.c_str(), count);
+  std::printf("output      %s: %.1f MB of pixels before compression\n", config.job.run_dir.c_str(),
+              static_cast<double>(bytes) / 1e6);
+  std::printf("checkpoint  %s: %s, %.2f GB of weights%s, id %s\n", input.checkpoint.folder.c_str(),
+              input.checkpoint.pipeline_class.c_str(), static_cast<double>(weights) / 1e9,
+              config.model.random_weights ? " (drawn at random)" : "",
+              to_hex(input.checkpoint.id).substr(0, 16).c_str());
   for (char const* name : {"tokenizer", "tokenizer_2"}) {
     std::string const& folder = input.checkpoint.component(name).folder;
-    auto const tokenizer = std::string(name) == "tokenizer" ? open_clip_tokenizer(folder, ignored) : open_t5_tokenizer(folder, ignored);
+    auto const tokenizer = std::string(name) == "tokenizer" ? open_clip_tokenizer(folder, ignored)
+                                                            : open_t5_tokenizer(folder, ignored);
     std::printf("            %s from %s\n", name, tokenizer->source().c_str());
   }
   std::printf("mesh        %s for %d ranks\n", layout_name(input.mesh).c_str(), ranks);
   if (options.hashes == CheckHashes::yes) {
     for (auto const& [name, component] : input.checkpoint.components) {
-      for (std::string const& file : component.files) std::printf("sha256      %s  %s\n", to_hex(sha256_of_file(file)).c_str(), file.c_str());
+      for (std::string const& file : component.files)
+        std::printf("sha256      %s  %s\n", to_hex(sha256_of_file(file)).c_str(), file.c_str());
     }
   }
   return ExitCode::complete;

@@ -17,8 +17,10 @@ struct CheckOptions {
   PrintConfig print = PrintConfig::no;
 };
 
-/// `ditbatch check` and `run --dry-run`: reads everything a run reads, throws BadInput with every problem,
-/// and prints paths, images, bytes and files to come. Needs no launcher and no GPU; writes nothing.
-[[nodiscard]] ExitCode check_job(RunConfig const& config, CheckOptions const& options, std::optional<ManifestPart> part);
+/// `ditbatch check` and `run --dry-run`: reads everything a run reads, throws BadInput with every
+/// problem, and prints paths, images, bytes and files to come. Needs no launcher and no GPU; writes
+/// nothing.
+[[nodiscard]] ExitCode check_job(RunConfig const& config, CheckOptions const& options,
+                                 std::optional<ManifestPart> part);
 
 }  // namespace ditbatch

@@ -7,10 +7,11 @@
 
 namespace ditbatch {
 
-JobInput read_job_input(RunConfig const& config, int ranks, std::optional<ManifestPart> part, ReadManifest read,
-                        Problems& problems) {
+JobInput read_job_input(RunConfig const& config, int ranks, std::optional<ManifestPart> part,
+                        ReadManifest read, Problems& problems) {
   JobInput input;
-  WeightFiles const weight_files = config.model.random_weights ? WeightFiles::ignored : WeightFiles::required;
+  WeightFiles const weight_files =
+      config.model.random_weights ? WeightFiles::ignored : WeightFiles::required;
   Problems checkpoint_problems;
   input.checkpoint = open_checkpoint(config.model.path, weight_files, checkpoint_problems);
   input.configs = read_flux_configs(input.checkpoint, weight_files, checkpoint_problems);
@@ -27,8 +28,11 @@ JobInput read_job_input(RunConfig const& config, int ranks, std::optional<Manife
 
   input.records = read_manifest(config.job.manifest, config, limits, problems);
   if (part) {
-    auto const others = [&](ImageRecord const& record) { return !is_in_part(record.id, part->index, part->count); };
-    input.records.erase(std::remove_if(input.records.begin(), input.records.end(), others), input.records.end());
+    auto const others = [&](ImageRecord const& record) {
+      return !is_in_part(record.id, part->index, part->count);
+    };
+    input.records.erase(std::remove_if(input.records.begin(), input.records.end(), others),
+                        input.records.end());
   }
   return input;
 }

@@ -29,7 +29,8 @@ std::vector<float> PhaseClock::take_image_s() {
   std::vector<float> seconds;
   for (Phase phase : image_phases) {
     auto const index = static_cast<std::size_t>(phase);
-    seconds.push_back(static_cast<float>(static_cast<double>(total_ns_[index] - taken_ns_[index]) * 1e-9));
+    seconds.push_back(
+        static_cast<float>(static_cast<double>(total_ns_[index] - taken_ns_[index]) * 1e-9));
     taken_ns_[index] = total_ns_[index];
   }
   return seconds;
@@ -37,8 +38,10 @@ std::vector<float> PhaseClock::take_image_s() {
 
 std::array<double, phase_count> PhaseClock::totals_s() const {
   std::array<double, phase_count> totals{};
-  for (std::size_t i = 0; i < phase_count; ++i) totals[i] = static_cast<double>(total_ns_[i]) * 1e-9;
-  totals[static_cast<std::size_t>(phase_)] += static_cast<double>(now_ns() - phase_begin_ns_) * 1e-9;
+  for (std::size_t i = 0; i < phase_count; ++i)
+    totals[i] = static_cast<double>(total_ns_[i]) * 1e-9;
+  totals[static_cast<std::size_t>(phase_)] +=
+      static_cast<double>(now_ns() - phase_begin_ns_) * 1e-9;
   return totals;
 }
 

@@ -9,8 +9,8 @@
 
 namespace ditbatch {
 
-/// What the main thread of a rank is doing. It is always in exactly one phase, so a rank's phases add
-/// up to its wall time.
+/// What the main thread of a rank is doing. It is always in exactly one phase, so a rank's phases
+/// add up to its wall time.
 enum class Phase : std::size_t { start, load, text, denoise, decode, hand_over, wait, drain };
 
 inline constexpr std::size_t phase_count = 8;

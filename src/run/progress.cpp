@@ -18,7 +18,8 @@ namespace {
 
 std::string duration_text(double seconds) {
   auto const whole = static_cast<long long>(seconds + 0.5);
-  if (whole >= 3600) return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
+  if (whole >= 3600)
+    return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
   if (whole >= 60) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
   return std::to_string(whole) + " s";
 }
@@ -32,8 +33,10 @@ std::string progress_text(WorkCounts const& counts, std::size_t already_done, do
   char speed[32];
   std::snprintf(speed, sizeof speed, "%.2f", rate);
   std::string text = std::to_string(already_done + made) + "/" +
-                     std::to_string(already_done + counts.total) + " images, " + speed + " images/s";
-  if (left > 0) text += ", ETA " + (rate > 0 ? duration_text(static_cast<double>(left) / rate) : "unknown");
+                     std::to_string(already_done + counts.total) + " images, " + speed +
+                     " images/s";
+  if (left > 0)
+    text += ", ETA " + (rate > 0 ? duration_text(static_cast<double>(left) / rate) : "unknown");
   if (counts.failed > 0) text += ", " + std::to_string(counts.failed) + " failed";
   return text;
 }
@@ -42,7 +45,8 @@ std::string metrics_text(WorkCounts const& counts, std::size_t already_done, dou
   std::string text;
   auto const add = [&](char const* name, char const* kind, double value) {
     char line[160];
-    std::snprintf(line, sizeof line, "# TYPE ditbatch_%s %s\nditbatch_%s %.17g\n", name, kind, name, value);
+    std::snprintf(line, sizeof line, "# TYPE ditbatch_%s %s\nditbatch_%s %.17g\n", name, kind, name,
+                  value);
     text += line;
   };
   std::size_t const made = counts.done + counts.appended;
@@ -55,7 +59,8 @@ std::string metrics_text(WorkCounts const& counts, std::size_t already_done, dou
   return text;
 }
 
-ProgressLine::ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done, std::string metrics_path)
+ProgressLine::ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done,
+                           std::string metrics_path)
     : counts_(std::move(counts)),
       already_done_(already_done),
       metrics_path_(std::move(metrics_path)),
@@ -73,13 +78,15 @@ ProgressLine::~ProgressLine() {
 
 void ProgressLine::print(char const* line_end) const {
   double const elapsed_s = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
-  std::fprintf(stderr, "%s%s", progress_text(counts_(), already_done_, elapsed_s).c_str(), line_end);
+  std::fprintf(stderr, "%s%s", progress_text(counts_(), already_done_, elapsed_s).c_str(),
+               line_end);
   std::fflush(stderr);
 }
 
 void ProgressLine::write_metrics() const {
   try {
-    write_text(metrics_path_, metrics_text(counts_(), already_done_, static_cast<double>(now_ns() - begin_ns_) * 1e-9));
+    write_text(metrics_path_, metrics_text(counts_(), already_done_,
+                                           static_cast<double>(now_ns() - begin_ns_) * 1e-9));
   } catch (Error const& error) {
     log_warning(error.what());  // a dashboard without numbers does not stop a job
   }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
-#include <condition_variable>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -12,12 +12,13 @@
 namespace ditbatch {
 
 /// Tells how far the job is, from a thread on rank 0: one line that rewrites itself on a terminal,
-/// a line every 30 s otherwise, and metrics.prom for node_exporter's textfile collector every 10 s. Ends
-/// with a last line.
+/// a line every 30 s otherwise, and metrics.prom for node_exporter's textfile collector every 10 s.
+/// Ends with a last line.
 class ProgressLine {
  public:
   /// `already_done` images were there before this session.
-  ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done, std::string metrics_path);
+  ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done,
+               std::string metrics_path);
   ProgressLine(ProgressLine const&) = delete;
   ProgressLine& operator=(ProgressLine const&) = delete;
   ~ProgressLine();
@@ -42,6 +43,7 @@ class ProgressLine {
                                         double elapsed_s);
 
 /// The same numbers in Prometheus' text format.
-[[nodiscard]] std::string metrics_text(WorkCounts const& counts, std::size_t already_done, double elapsed_s);
+[[nodiscard]] std::string metrics_text(WorkCounts const& counts, std::size_t already_done,
+                                       double elapsed_s);
 
 }  // namespace ditbatch

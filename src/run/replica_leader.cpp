@@ -12,16 +12,20 @@ namespace ditbatch {
 
 using nlohmann::json;
 
-ReplicaLeader::ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id, std::string const& part, int session,
-                             std::string hardware, MeshComms const& comms, Trace& trace)
+ReplicaLeader::ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id,
+                             std::string const& part, int session, std::string hardware,
+                             MeshComms const& comms, Trace& trace)
     : checkpoint_id_(checkpoint_id),
       hardware_(std::move(hardware)),
       comms_(comms),
       session_(session),
       client_(comms.queue.get(), comms.coordinate.replica),
-      writer_({config.job.run_dir, part, comms.coordinate.replica, session, config.output, image_phase_names()}, client_, trace) {}
+      writer_({config.job.run_dir, part, comms.coordinate.replica, session, config.output,
+               image_phase_names()},
+              client_, trace) {}
 
-void ReplicaLeader::append(Lease const& lease, at::Tensor const& pixels, std::vector<float> timing_s) {
+void ReplicaLeader::append(Lease const& lease, at::Tensor const& pixels,
+                           std::vector<float> timing_s) {
   ImageRecord const& record = lease.record;
   ShardRow row;
   auto const* bytes = pixels.data_ptr<std::uint8_t>();
@@ -62,7 +66,10 @@ std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms) {
   std::string message;
   if (leader != nullptr) {
     if (auto const lease = leader->next()) {
-      message = json{{"record", to_message(lease->record)}, {"epoch", lease->epoch}, {"attempt", lease->attempt}}.dump();
+      message = json{{"record", to_message(lease->record)},
+                     {"epoch", lease->epoch},
+                     {"attempt", lease->attempt}}
+                    .dump();
     }
   }
   message = broadcast_string(comms.replica_host.get(), message, 0);  // comm: replica
@@ -71,10 +78,12 @@ std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms) {
   return Lease{record_from_message(parsed.at("record")), parsed.at("epoch"), parsed.at("attempt")};
 }
 
-void hand_over(ReplicaLeader* leader, Lease const& lease, DecodedImage const& image, PhaseClock& clock, MeshComms const& comms) {
+void hand_over(ReplicaLeader* leader, Lease const& lease, DecodedImage const& image,
+               PhaseClock& clock, MeshComms const& comms) {
   std::vector<float> const own = clock.take_image_s();
   std::string const bytes(reinterpret_cast<char const*>(own.data()), own.size() * sizeof(float));
-  std::vector<std::string> const ranks = gather_strings(comms.replica_host.get(), bytes, 0);  // comm: replica
+  std::vector<std::string> const ranks =
+      gather_strings(comms.replica_host.get(), bytes, 0);  // comm: replica
   if (leader == nullptr) return;
   if (!image.finite) return leader->failed(lease, "the decoded image holds NaN or infinity");
   std::vector<float> timing_s(ranks.size() * own.size());

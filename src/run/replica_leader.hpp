@@ -13,11 +13,12 @@
 
 namespace ditbatch {
 
-/// What only the first rank of a replica has: the line to the work queue and the writer of its shards.
+/// What only the first rank of a replica has: the line to the work queue and the writer of its
+/// shards.
 class ReplicaLeader {
  public:
-  ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id, std::string const& part, int session,
-                std::string hardware, MeshComms const& comms, Trace& trace);
+  ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id, std::string const& part,
+                int session, std::string hardware, MeshComms const& comms, Trace& trace);
 
   [[nodiscard]] std::optional<Lease> next() { return client_.next(); }
   void failed(Lease const& lease, std::string const& error) { client_.failed(lease, error); }
@@ -44,6 +45,7 @@ class ReplicaLeader {
 [[nodiscard]] std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms);
 
 /// Gathers the ranks' timing and gives the image to the writer, or the failure to the queue.
-void hand_over(ReplicaLeader* leader, Lease const& lease, DecodedImage const& image, PhaseClock& clock, MeshComms const& comms);
+void hand_over(ReplicaLeader* leader, Lease const& lease, DecodedImage const& image,
+               PhaseClock& clock, MeshComms const& comms);
 
 }  // namespace ditbatch

@@ -25,13 +25,15 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
   contents = scan_run(run_dir, part);
   for (std::string const& partial : contents.partials) {
     Salvage const salvage = salvage_partial(partial, run_dir, part, contents);
-    log_info(partial + ": " + std::to_string(salvage.kept_rows) + " images of a job that ended early were kept");
+    log_info(partial + ": " + std::to_string(salvage.kept_rows) +
+             " images of a job that ended early were kept");
   }
   rebuild_index(index_path, run_dir, contents, part);
 
   std::set<ImageKey> given_up;
   if (options.failed == RunOptions::Failed::skip) {
-    for (FailedLine const& line : read_failed_lines(failed_path)) given_up.insert({line.id, line.index});
+    for (FailedLine const& line : read_failed_lines(failed_path))
+      given_up.insert({line.id, line.index});
   }
   Problems problems;
   for (ImageRecord const& record : input.records) {
@@ -40,7 +42,8 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
       already_done += 1;
       if (done->second != record_sha256(record, input.checkpoint.id)) {
         problems.add({config.job.manifest, record.line}, record_name(record),
-                     "was made from another record or checkpoint (its prompt, parameters, seed or weights changed since)"
+                     "was made from another record or checkpoint (its prompt, parameters, seed or "
+                     "weights changed since)"
                      " give it a new id, or this run another run_dir");
       }
     } else if (given_up.count({record.id, record.index}) != 0) {
@@ -57,7 +60,9 @@ void RunFolder::forget_mended_failures(RunConfig const& config) {
   if (lines.empty()) return;
   RunContents const now = scan_run(config.job.run_dir, part_);
   std::size_t const before = lines.size();
-  auto const is_done = [&](FailedLine const& line) { return now.done.count({line.id, line.index}) != 0; };
+  auto const is_done = [&](FailedLine const& line) {
+    return now.done.count({line.id, line.index}) != 0;
+  };
   lines.erase(std::remove_if(lines.begin(), lines.end(), is_done), lines.end());
   if (lines.size() != before) write_failed_lines(failed_path, lines);
 }

@@ -14,8 +14,8 @@ namespace ditbatch {
 /// "p0007", or "" for a job that works on the whole manifest.
 [[nodiscard]] std::string part_name(std::optional<ManifestPart> const& part);
 
-/// The run folder as rank 0 takes it over: locked, what a dead job left behind salvaged, what is left to
-/// do known.
+/// The run folder as rank 0 takes it over: locked, what a dead job left behind salvaged, what is
+/// left to do known.
 class RunFolder {
  public:
   /// Throws BadInput where a published image belongs to another version of its record.
@@ -24,9 +24,9 @@ class RunFolder {
   /// Takes records out of failed.jsonl that have been made since.
   void forget_mended_failures(RunConfig const& config);
 
-  std::vector<ImageRecord> to_do;   // in the order of the manifest
-  std::size_t already_done = 0;     // records of this part that are published
-  std::size_t known_failed = 0;     // skipped, listed in failed.jsonl
+  std::vector<ImageRecord> to_do;  // in the order of the manifest
+  std::size_t already_done = 0;    // records of this part that are published
+  std::size_t known_failed = 0;    // skipped, listed in failed.jsonl
   RunContents contents;
   int session = 0;
   std::string index_path;

@@ -6,26 +6,26 @@
 #include <optional>
 #include <string>
 
-#include "comm/device.hpp"             // choose_device: this rank's GPU or CPU
-#include "comm/mesh_comms.hpp"         // MeshComms: one communicator a mesh dimension
-#include "comm/mpi_comm.hpp"           // broadcast_string, gather_strings
-#include "config/quantities.hpp"       // records_of: a limit in records
+#include "comm/device.hpp"        // choose_device: this rank's GPU or CPU
+#include "comm/mesh_comms.hpp"    // MeshComms: one communicator a mesh dimension
+#include "comm/mpi_comm.hpp"      // broadcast_string, gather_strings
+#include "config/quantities.hpp"  // records_of: a limit in records
 #include "core/build_info.hpp"
 #include "core/log.hpp"
-#include "manifest/record_message.hpp" // a record as a message
-#include "output/output_writer.hpp"    // OutputWriter: rows -> verified shards, on a thread of its own
+#include "manifest/record_message.hpp"  // a record as a message
+#include "output/output_writer.hpp"  // OutputWriter: rows -> verified shards, on a thread of its own
 #include "output/trace_file.hpp"
 #include "pipeline/flux_pipeline.hpp"  // encode, draw noise, denoise, decode
 #include "queue/work_client.hpp"       // a replica leader's side of the work queue
 #include "queue/work_server.hpp"       // rank 0's side
 #include "run/phase_clock.hpp"
 #include "run/progress.hpp"
-#include "run/replica_leader.hpp"      // what only the first rank of a replica does
-#include "run/run_folder.hpp"          // lock, salvage, what is left to do
+#include "run/replica_leader.hpp"  // what only the first rank of a replica does
+#include "run/run_folder.hpp"      // lock, salvage, what is left to do
 #include "run/session_folder.hpp"
 #include "run/stop_request.hpp"
 #include "run/summary.hpp"
-#include "run/verdict.hpp"             // rank 0 checks, all ranks hear the outcome
+#include "run/verdict.hpp"  // rank 0 checks, all ranks hear the outcome
 #include "run/write_text.hpp"
 
 namespace ditbatch {
@@ -35,7 +35,8 @@ namespace {
 // Rank 0's part of a job: the run folder, the server of the queue, the progress line.
 struct Office {
   Office(RunConfig const& config, RunOptions const& options, JobInput const& input)
-      : folder(config, options, input), stop({config.job.run_dir, options.max_hours, config.limits.drain_s}) {}
+      : folder(config, options, input),
+        stop({config.job.run_dir, options.max_hours, config.limits.drain_s}) {}
   RunFolder folder;
   StopRequest stop;
   std::unique_ptr<WorkServer> server;
@@ -45,7 +46,8 @@ void open_queue(Office& office, RunConfig const& config, MeshComms const& comms)
   WorkLedger::Options ledger;
   ledger.replicas = comms.shape.replicas;
   ledger.retries = config.limits.retries;
-  ledger.abort_failed = records_of(config.limits.abort_failed, office.folder.to_do.size() + office.folder.already_done);
+  ledger.abort_failed = records_of(config.limits.abort_failed,
+                                   office.folder.to_do.size() + office.folder.already_done);
   WorkServer::Options server;
   server.comm = comms.queue.get();
   server.leaders = comms.shape.replicas;
@@ -62,15 +64,20 @@ std::string rank_name(int rank) {
   return name;
 }
 
-// Bits are compared within one kind of hardware, so a data set is made on one kind unless the user says so.
-void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware, MpiSession const& session) {
-  std::vector<std::string> const all = gather_strings(MPI_COMM_WORLD, session.host() + ": " + hardware, 0);
+// Bits are compared within one kind of hardware, so a data set is made on one kind unless the user
+// says so.
+void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware,
+                           MpiSession const& session) {
+  std::vector<std::string> const all =
+      gather_strings(MPI_COMM_WORLD, session.host() + ": " + hardware, 0);
   (void)on_first_rank(session, [&] {
     std::string const first_kind = all.front().substr(all.front().find(": "));
     for (std::string const& one : all) {
-      require(config.runtime.allow_mixed || one.substr(one.find(": ")) == first_kind, ExitCode::unhealthy,
-              "the ranks have different hardware: " + all.front() + "; " + one +
-                  " (their bits may differ) leave one kind out, or write [runtime] allow_mixed = true");
+      require(
+          config.runtime.allow_mixed || one.substr(one.find(": ")) == first_kind,
+          ExitCode::unhealthy,
+          "the ranks have different hardware: " + all.front() + "; " + one +
+              " (their bits may differ) leave one kind out, or write [runtime] allow_mixed = true");
     }
     return std::string();
   });
@@ -78,13 +85,15 @@ void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware,
 
 ExitCode exit_code_of(RunConfig const& config, WorkCounts const& counts, RunFolder const& folder) {
   std::size_t const records = counts.total + folder.already_done + folder.known_failed;
-  if (counts.failed + folder.known_failed > records_of(config.limits.allow_failed, records)) return ExitCode::failed_records;
+  if (counts.failed + folder.known_failed > records_of(config.limits.allow_failed, records))
+    return ExitCode::failed_records;
   return counts.done + counts.failed < counts.total ? ExitCode::stopped : ExitCode::complete;
 }
 
 }  // namespace
 
-ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession const& session, std::int64_t begin_ns) {
+ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession const& session,
+                 std::int64_t begin_ns) {
   Trace trace;
   PhaseClock clock(trace, begin_ns);
   bool const is_first = session.rank() == 0;
@@ -101,7 +110,8 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   });
   if (to_do == "0") {  // without loading the model
     if (!is_first) return ExitCode::complete;
-    log_info("nothing to do: all " + std::to_string(office->folder.already_done) + " images are published");
+    log_info("nothing to do: all " + std::to_string(office->folder.already_done) +
+             " images are published");
     return exit_code_of(config, {}, office->folder);
   }
   if (!is_first) {
@@ -113,34 +123,39 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   // Every rank its device, its communicators, its session files.
   clock.enter(Phase::load);
   std::uint64_t const checkpoint_bytes = input.checkpoint.component("transformer").weight_bytes();
-  ChosenDevice const device = choose_device(MPI_COMM_WORLD, {config.runtime.device, config.runtime.share_gpu,
-                                                             std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
+  ChosenDevice const device =
+      choose_device(MPI_COMM_WORLD, {config.runtime.device, config.runtime.share_gpu,
+                                     std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
   MeshComms comms = make_mesh_comms(MPI_COMM_WORLD, input.mesh, device.device);
-  RankPlace const place{session.rank(), comms.coordinate.replica, session.host(), device.name, device.gpu_uuid};
+  RankPlace const place{session.rank(), comms.coordinate.replica, session.host(), device.name,
+                        device.gpu_uuid};
   std::vector<std::string> const places = gather_strings(MPI_COMM_WORLD, to_message(place), 0);
   int const session_number = std::stoi(on_first_rank(session, [&] {
     int const number = make_session_folder(config.job.run_dir);
     std::vector<RankPlace> ranks;
     for (std::string const& message : places) ranks.push_back(rank_place_from_message(message));
-    write_session_files(session_folder(config.job.run_dir, number), config, input.mesh, ranks, device.hardware, to_hex(input.checkpoint.id));
+    write_session_files(session_folder(config.job.run_dir, number), config, input.mesh, ranks,
+                        device.hardware, to_hex(input.checkpoint.id));
     return std::to_string(number);
   }));
   std::string const session_path = session_folder(config.job.run_dir, session_number);
   log_to_file(session_path + "/logs/" + rank_name(session.rank()) + ".log");
   refuse_mixed_hardware(config, device.hardware, session);
-  log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " + layout_name(input.mesh) + " on " + device.hardware);
+  log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " +
+           layout_name(input.mesh) + " on " + device.hardware);
   FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device);
 
   // The straight line: each record from the queue to its shard.
   std::optional<ProgressLine> progress;
   if (is_first) {
     open_queue(*office, config, comms);
-    progress.emplace([&office] { return office->server->counts(); }, office->folder.already_done, session_path + "/metrics.prom");
+    progress.emplace([&office] { return office->server->counts(); }, office->folder.already_done,
+                     session_path + "/metrics.prom");
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
-    leader = std::make_unique<ReplicaLeader>(config, input.checkpoint.id, part_name(options.part), session_number,
-                                             device.hardware, comms, trace);
+    leader = std::make_unique<ReplicaLeader>(config, input.checkpoint.id, part_name(options.part),
+                                             session_number, device.hardware, comms, trace);
   }
   clock.enter(Phase::wait);
   while (std::optional<Lease> const lease = next_lease(leader.get(), comms)) {
@@ -167,11 +182,15 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   progress.reset();
   write_trace_file(session_path + "/trace/" + rank_name(session.rank()) + ".h5", trace.drain());
 
-  RankTotals totals{session.rank(), session.host(), clock.wall_s(), clock.totals_s(), leader ? leader->writer_wait_s() : 0};
+  RankTotals totals{session.rank(), session.host(), clock.wall_s(), clock.totals_s(),
+                    leader ? leader->writer_wait_s() : 0};
   std::vector<std::string> const all_totals = gather_strings(MPI_COMM_WORLD, to_message(totals), 0);
   std::string const code = on_first_rank(session, [&] {
-    JobSummary summary{config.job.name, layout_name(input.mesh), office->server->counts(), office->folder.already_done, office->stop.reason(), {}};
-    for (std::string const& message : all_totals) summary.ranks.push_back(rank_totals_from_message(message));
+    JobSummary summary{config.job.name,          layout_name(input.mesh),
+                       office->server->counts(), office->folder.already_done,
+                       office->stop.reason(),    {}};
+    for (std::string const& message : all_totals)
+      summary.ranks.push_back(rank_totals_from_message(message));
     office->folder.forget_mended_failures(config);
     write_text(session_path + "/summary.json", summary_json(summary));
     std::fputs(summary_text(summary).c_str(), stderr);

@@ -41,7 +41,8 @@ std::string read_file(std::string const& path) {
 bool create_exclusively(std::string const& path, std::string const& text) {
   int const file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
   if (file < 0) {
-    require(errno == EEXIST, ExitCode::io, "cannot create " + path + " (" + std::strerror(errno) + ")");
+    require(errno == EEXIST, ExitCode::io,
+            "cannot create " + path + " (" + std::strerror(errno) + ")");
     return false;
   }
   bool const written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -92,8 +93,10 @@ RunLock::RunLock(std::string const& run_dir, std::string const& part) {
                 ") wait for that job, or give this one another run_dir or --part");
     log_warning("taking over the lock of " + describe(path_) + ", which is gone");
     std::filesystem::remove(path_);
-    require(create_exclusively(path_, first), ExitCode::bad_input,
-            path_ + ": another job took the stale lock first (both started together) start one job only");
+    require(
+        create_exclusively(path_, first), ExitCode::bad_input,
+        path_ +
+            ": another job took the stale lock first (both started together) start one job only");
   }
   require(read_file(path_) == first, ExitCode::bad_input,
           path_ + ": the lock is not ours after all (another job wrote it) start one job only");

@@ -9,9 +9,10 @@
 namespace ditbatch {
 
 /// At most one job works on a run folder (or on one part of it). The lock is a file made with an
-/// exclusive create that names its owner and carries a counter, which a thread of the owner moves on.
-/// It is stale when its process is gone from this host, or its counter stood still for three
-/// intervals of the observer's clock. Not flock: many parallel file systems have it off or per node.
+/// exclusive create that names its owner and carries a counter, which a thread of the owner moves
+/// on. It is stale when its process is gone from this host, or its counter stood still for three
+/// intervals of the observer's clock. Not flock: many parallel file systems have it off or per
+/// node.
 class RunLock {
  public:
   /// Takes the lock or throws Error(bad_input) that names the owner. `part` is "" or like "p0007".

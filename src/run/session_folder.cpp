@@ -18,10 +18,10 @@ namespace {
 
 // No secrets in files: only variables that say how the job was launched.
 constexpr std::array allowed_variables{
-    "SLURM_JOB_ID",     "SLURM_JOB_NAME",       "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST",
-    "SLURM_NTASKS",     "SLURM_ARRAY_JOB_ID",   "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
-    "SLURM_CPUS_PER_TASK", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",  "NCCL_SOCKET_IFNAME",
-    "NCCL_IB_HCA",      "NCCL_DEBUG",           "NCCL_HOSTID",         "OMPI_MCA_pml"};
+    "SLURM_JOB_ID",        "SLURM_JOB_NAME",       "SLURM_JOB_PARTITION", "SLURM_JOB_NODELIST",
+    "SLURM_NTASKS",        "SLURM_ARRAY_JOB_ID",   "SLURM_ARRAY_TASK_ID", "SLURM_RESTART_COUNT",
+    "SLURM_CPUS_PER_TASK", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS",     "NCCL_SOCKET_IFNAME",
+    "NCCL_IB_HCA",         "NCCL_DEBUG",           "NCCL_HOSTID",         "OMPI_MCA_pml"};
 
 }  // namespace
 

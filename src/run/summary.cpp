@@ -68,9 +68,10 @@ std::string summary_text(JobSummary const& summary) {
   std::string text;
   char line[160];
   double const wall_s = job_wall_s(summary);
-  std::snprintf(line, sizeof line, "%s: %zu images made, %zu already there, %zu failed, in %.1f s on %zu ranks (%s)\n",
-                summary.name.c_str(), summary.counts.done, summary.already_done, summary.counts.failed,
-                wall_s, summary.ranks.size(), summary.layout.c_str());
+  std::snprintf(line, sizeof line,
+                "%s: %zu images made, %zu already there, %zu failed, in %.1f s on %zu ranks (%s)\n",
+                summary.name.c_str(), summary.counts.done, summary.already_done,
+                summary.counts.failed, wall_s, summary.ranks.size(), summary.layout.c_str());
   text += line;
   text += "  seconds by phase        mean    largest  (rank)\n";
   double sum_of_means = 0;

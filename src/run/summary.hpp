@@ -15,7 +15,7 @@ struct RankTotals {
   std::string host;
   double wall_s = 0;
   std::array<double, phase_count> phase_s{};  // adds up to wall_s
-  double writer_wait_s = 0;                   // main thread held up by a full writer queue, within hand_over
+  double writer_wait_s = 0;  // main thread held up by a full writer queue, within hand_over
 };
 [[nodiscard]] std::string to_message(RankTotals const& totals);
 [[nodiscard]] RankTotals rank_totals_from_message(std::string const& message);
@@ -31,7 +31,8 @@ struct JobSummary {
 
 /// summary.json.
 [[nodiscard]] std::string summary_json(JobSummary const& summary);
-/// The same for people: counts, then seconds by phase (mean over ranks, slowest rank), which add up.
+/// The same for people: counts, then seconds by phase (mean over ranks, slowest rank), which add
+/// up.
 [[nodiscard]] std::string summary_text(JobSummary const& summary);
 
 }  // namespace ditbatch

@@ -27,14 +27,18 @@ std::string on_first_rank(MpiSession const& session, std::function<std::string()
     std::string const result = function();
     return broadcast_string(MPI_COMM_WORLD, "k" + result, 0).substr(1);
   } catch (Error const& error) {
-    (void)broadcast_string(MPI_COMM_WORLD, std::string("e") + static_cast<char>(error.code()) + error.what(), 0);
+    (void)broadcast_string(MPI_COMM_WORLD,
+                           std::string("e") + static_cast<char>(error.code()) + error.what(), 0);
     throw;
   } catch (std::exception const& error) {
-    (void)broadcast_string(MPI_COMM_WORLD, std::string("e") + static_cast<char>(ExitCode::internal) + error.what(), 0);
+    (void)broadcast_string(
+        MPI_COMM_WORLD, std::string("e") + static_cast<char>(ExitCode::internal) + error.what(), 0);
     throw;
   }
 }
 
-bool is_first_ranks_error(std::exception const& error) { return dynamic_cast<HeardError const*>(&error) != nullptr; }
+bool is_first_ranks_error(std::exception const& error) {
+  return dynamic_cast<HeardError const*>(&error) != nullptr;
+}
 
 }  // namespace ditbatch

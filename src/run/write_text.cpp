@@ -27,7 +27,8 @@ void write_text(std::string const& path, std::string const& text) {
   auto const check = [&](bool good) {
     require(good, ExitCode::io, "cannot write " + path + " (" + std::strerror(errno) + ")");
   };
-  UniqueHandle<FileTraits> file(::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));
+  UniqueHandle<FileTraits> file(
+      ::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));
   check(static_cast<bool>(file));
   std::size_t written = 0;
   while (written < text.size()) {

@@ -32,7 +32,8 @@ at::Tensor denoise(FluxTransformer const& transformer, at::Tensor const& own_lat
   at::Tensor latents = own_latents;
   for (std::size_t step = 0; step < schedule.steps(); ++step) {
     // Rounded to the latents' type before the division, as the pipeline hands it to the model.
-    at::Tensor const timestep = at::full({1}, schedule.timesteps[step], options).to(latents.scalar_type()) / 1000;
+    at::Tensor const timestep =
+        at::full({1}, schedule.timesteps[step], options).to(latents.scalar_type()) / 1000;
     auto const predict = [&](std::optional<FluxTransformer::Conditioning> const& prompt) {
       ensure(prompt.has_value(), "a rank has the prompts of the branches that it runs");
       return transformer(latents, timestep, guidance, *prompt, sequence);
@@ -41,10 +42,14 @@ at::Tensor denoise(FluxTransformer const& transformer, at::Tensor const& own_lat
     if (!inputs.uses_true_cfg) {
       prediction = predict(inputs.conditional);
     } else {
-      Predictions const both = has_two_halves
-                                   ? exchange_branches(predict(comms.coordinate.cfg == 0 ? inputs.conditional : inputs.unconditional), *comms.cfg)
-                                   : Predictions{predict(inputs.conditional), predict(inputs.unconditional)};
-      prediction = both.unconditional + inputs.true_cfg_scale * (both.conditional - both.unconditional);
+      Predictions const both =
+          has_two_halves
+              ? exchange_branches(
+                    predict(comms.coordinate.cfg == 0 ? inputs.conditional : inputs.unconditional),
+                    *comms.cfg)
+              : Predictions{predict(inputs.conditional), predict(inputs.unconditional)};
+      prediction =
+          both.unconditional + inputs.true_cfg_scale * (both.conditional - both.unconditional);
     }
     latents = euler_step(latents, prediction, schedule, step);
   }

@@ -22,9 +22,11 @@ struct FlowMatchConfig {
   enum class TimeShift { exponential, linear } time_shift = TimeShift::exponential;
 };
 
-/// Reads scheduler/scheduler_config.json. Options that would draw another schedule than the one built
-/// here (karras, exponential or beta sigmas, stochastic sampling, inverted sigmas) are problems.
-[[nodiscard]] FlowMatchConfig read_flow_match_config(JsonConfig const& config, std::string const& class_name,
+/// Reads scheduler/scheduler_config.json. Options that would draw another schedule than the one
+/// built here (karras, exponential or beta sigmas, stochastic sampling, inverted sigmas) are
+/// problems.
+[[nodiscard]] FlowMatchConfig read_flow_match_config(JsonConfig const& config,
+                                                     std::string const& class_name,
                                                      Problems& problems);
 
 /// The noise levels of an image; `sigmas` has steps + 1 entries, the last is 0.
@@ -37,8 +39,8 @@ struct Schedule {
 [[nodiscard]] Schedule make_flow_match_schedule(FlowMatchConfig const& config, std::int64_t steps,
                                                 std::int64_t image_tokens);
 
-/// x + (sigma_next - sigma) * prediction, with diffusers' roundings: latents in float32, the product in
-/// the prediction's dtype, the sum in float32 and back.
+/// x + (sigma_next - sigma) * prediction, with diffusers' roundings: latents in float32, the
+/// product in the prediction's dtype, the sum in float32 and back.
 [[nodiscard]] at::Tensor euler_step(at::Tensor const& latents, at::Tensor const& prediction,
                                     Schedule const& schedule, std::size_t step);
 

@@ -8,18 +8,24 @@ namespace ditbatch::text {
 
 namespace {
 
-bool is_word_character(char32_t value) { return is_letter(value) || is_number(value) || value == '_'; }
+bool is_word_character(char32_t value) {
+  return is_letter(value) || is_number(value) || value == '_';
+}
 
 bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
   std::vector<CodePoint> const before = code_points(text.substr(0, begin));
-  std::vector<CodePoint> const after = code_points(text.substr(end, std::min<std::size_t>(text.size() - end, 4)));
-  return (!before.empty() && is_word_character(before.back().value)) || (!after.empty() && is_word_character(after.front().value));
+  std::vector<CodePoint> const after =
+      code_points(text.substr(end, std::min<std::size_t>(text.size() - end, 4)));
+  return (!before.empty() && is_word_character(before.back().value)) ||
+         (!after.empty() && is_word_character(after.front().value));
 }
 
 std::size_t white_space_begin(std::string_view text, std::size_t end) {
   std::vector<CodePoint> const points = code_points(text.substr(0, end));
   std::size_t begin = end;
-  for (auto point = points.rbegin(); point != points.rend() && is_white_space(point->value); ++point) begin = point->offset;
+  for (auto point = points.rbegin(); point != points.rend() && is_white_space(point->value);
+       ++point)
+    begin = point->offset;
   return begin;
 }
 
@@ -55,7 +61,8 @@ std::vector<TextPiece> cut_at_tokens(std::string_view text, std::vector<AddedTok
       at = end;
       continue;
     }
-    std::size_t const cut_begin = longest->lstrip ? std::max(text_begin, white_space_begin(text, at)) : at;
+    std::size_t const cut_begin =
+        longest->lstrip ? std::max(text_begin, white_space_begin(text, at)) : at;
     std::size_t const cut_end = longest->rstrip ? white_space_end(text, end) : end;
     if (cut_begin > text_begin) pieces.push_back({text.substr(text_begin, cut_begin - text_begin)});
     pieces.push_back({text.substr(cut_begin, cut_end - cut_begin), longest->id});

@@ -8,7 +8,8 @@ namespace {
 
 std::uint32_t read_u32(std::string_view bytes, std::size_t offset) {
   std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i) value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[offset + i])) << (8 * i);
+  for (std::size_t i = 0; i < 4; ++i)
+    value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[offset + i])) << (8 * i);
   return value;
 }
 
@@ -25,7 +26,8 @@ std::optional<CharacterMap> CharacterMap::parse(std::string_view bytes) {
   std::size_t const trie_bytes = read_u32(bytes, 0);
   if (trie_bytes == 0 || trie_bytes % 4 != 0 || trie_bytes > bytes.size() - 4) return std::nullopt;
   CharacterMap map;
-  for (std::size_t offset = 4; offset < 4 + trie_bytes; offset += 4) map.units_.push_back(read_u32(bytes, offset));
+  for (std::size_t offset = 4; offset < 4 + trie_bytes; offset += 4)
+    map.units_.push_back(read_u32(bytes, offset));
   map.replacements_ = bytes.substr(4 + trie_bytes);
   return map;
 }

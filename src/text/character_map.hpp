@@ -15,8 +15,8 @@ class CharacterMap {
   /// None where the bytes are no such map.
   [[nodiscard]] static std::optional<CharacterMap> parse(std::string_view bytes);
 
-  /// Replaces grapheme by grapheme, as the `tokenizers` library does: a short cluster as a whole if any
-  /// prefix of it is in the map, else each code point by itself.
+  /// Replaces grapheme by grapheme, as the `tokenizers` library does: a short cluster as a whole if
+  /// any prefix of it is in the map, else each code point by itself.
   [[nodiscard]] std::string normalize(std::string_view text) const;
 
  private:

@@ -25,16 +25,23 @@ class Fields {
     std::uint64_t const key = varint();
     field.number = key >> 3U;
     switch (key & 7U) {
-      case 0: field.integer = varint(); break;
-      case 1: (void)take(8); break;
-      case 2: field.bytes = take(varint()); break;
+      case 0:
+        field.integer = varint();
+        break;
+      case 1:
+        (void)take(8);
+        break;
+      case 2:
+        field.bytes = take(varint());
+        break;
       case 5: {
         std::string_view const four = take(4);
         if (!broken_) std::memcpy(&field.integer, four.data(), 4);
         field.is_float = true;
         break;
       }
-      default: broken_ = true;
+      default:
+        broken_ = true;
     }
     return broken_ ? std::nullopt : std::optional<Field>(field);
   }
@@ -90,8 +97,10 @@ std::optional<SentencePieceModel> parse_sentencepiece_model(std::string_view byt
     Fields inner(field->bytes);
     if (field->number == 2) {  // trainer_spec
       while (auto const setting = inner.next()) {
-        if (setting->number == 3 && setting->integer >= 1 && setting->integer <= 4) model.kind = static_cast<SentencePieceModel::Kind>(setting->integer);
-        if (setting->number == 40) model.unknown = static_cast<std::int64_t>(setting->integer & 0x7FFFFFFFU);
+        if (setting->number == 3 && setting->integer >= 1 && setting->integer <= 4)
+          model.kind = static_cast<SentencePieceModel::Kind>(setting->integer);
+        if (setting->number == 40)
+          model.unknown = static_cast<std::int64_t>(setting->integer & 0x7FFFFFFFU);
       }
     } else if (field->number == 3) {  // normalizer_spec
       while (auto const setting = inner.next()) {

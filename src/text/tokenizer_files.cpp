@@ -13,7 +13,8 @@ namespace {
 constexpr std::int64_t largest_id = 10'000'000;
 
 bool is_id(json const& value) {
-  return value.is_number_unsigned() && value.get<std::uint64_t>() < static_cast<std::uint64_t>(largest_id);
+  return value.is_number_unsigned() &&
+         value.get<std::uint64_t>() < static_cast<std::uint64_t>(largest_id);
 }
 
 bool flag(json const& object, char const* name) {
@@ -24,7 +25,8 @@ bool flag(json const& object, char const* name) {
 // "</s>" or {"content": "</s>", ...}
 std::optional<std::string> token_text(json const& value) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_object() && value.contains("content") && value["content"].is_string()) return value["content"].get<std::string>();
+  if (value.is_object() && value.contains("content") && value["content"].is_string())
+    return value["content"].get<std::string>();
   return std::nullopt;
 }
 
@@ -33,15 +35,21 @@ void read_added(JsonDocument const& document, TokenizerSettings& settings, Probl
   if (found == document.value.end() || !found->is_object()) return;
   for (auto const& [id_text, token] : found->items()) {
     std::string const key = "added_tokens_decoder/" + id_text;
-    bool const is_number = !id_text.empty() && id_text.size() <= 8 && id_text.find_first_not_of("0123456789") == std::string::npos;
+    bool const is_number = !id_text.empty() && id_text.size() <= 8 &&
+                           id_text.find_first_not_of("0123456789") == std::string::npos;
     auto const content = token_text(token);
     if (!is_number || std::stoll(id_text) >= largest_id || !content || !token.is_object()) {
-      problems.add(document.position(key), "added_tokens_decoder", "not usable: " + in_quotes(id_text) + " (an id below 10 million and a token with its content)");
+      problems.add(document.position(key), "added_tokens_decoder",
+                   "not usable: " + in_quotes(id_text) +
+                       " (an id below 10 million and a token with its content)");
       continue;
     }
-    settings.added.push_back({*content, std::stoll(id_text), flag(token, "normalized"), flag(token, "lstrip"), flag(token, "rstrip"), flag(token, "single_word")});
+    settings.added.push_back({*content, std::stoll(id_text), flag(token, "normalized"),
+                              flag(token, "lstrip"), flag(token, "rstrip"),
+                              flag(token, "single_word")});
   }
-  std::sort(settings.added.begin(), settings.added.end(), [](AddedToken const& a, AddedToken const& b) { return a.id < b.id; });
+  std::sort(settings.added.begin(), settings.added.end(),
+            [](AddedToken const& a, AddedToken const& b) { return a.id < b.id; });
 }
 
 }  // namespace
@@ -55,7 +63,8 @@ TokenizerSettings read_tokenizer_settings(std::string const& folder, Problems& p
     auto const document = load_json(path, problems);
     if (!document) continue;
     if (!document->value.is_object()) {
-      problems.add({path, 1, 1}, "", "not a JSON object (but " + std::string(document->value.type_name()) + ")");
+      problems.add({path, 1, 1}, "",
+                   "not a JSON object (but " + std::string(document->value.type_name()) + ")");
       continue;
     }
     for (char const* key : {"bos_token", "eos_token", "unk_token", "pad_token"}) {
@@ -88,11 +97,14 @@ Vocabulary read_vocabulary(json const& object, Position const& where, Problems& 
   }
   for (auto const& [text, id] : object.items()) {
     if (!is_id(id)) {
-      problems.add(where, "vocab", in_quotes(text) + " has no id (a whole number below 10 million, but " + in_quotes(id.dump()) + ")");
+      problems.add(where, "vocab",
+                   in_quotes(text) + " has no id (a whole number below 10 million, but " +
+                       in_quotes(id.dump()) + ")");
       return {};
     }
     if (!used.insert(id.get<std::int64_t>()).second) {
-      problems.add(where, "vocab", in_quotes(text) + " has an id that another token has too: " + id.dump());
+      problems.add(where, "vocab",
+                   in_quotes(text) + " has an id that another token has too: " + id.dump());
       return {};
     }
     vocabulary.emplace(text, id.get<std::int64_t>());
@@ -100,14 +112,21 @@ Vocabulary read_vocabulary(json const& object, Position const& where, Problems& 
   return vocabulary;
 }
 
-std::vector<AddedToken> added_tokens_of(TokenizerSettings const& settings, Vocabulary const& vocabulary, Position const& where, Problems& problems) {
+std::vector<AddedToken> added_tokens_of(TokenizerSettings const& settings,
+                                        Vocabulary const& vocabulary, Position const& where,
+                                        Problems& problems) {
   std::vector<AddedToken> tokens = settings.added;
   auto const add = [&](std::string const& content, std::string const& name) {
-    bool const is_there = std::any_of(tokens.begin(), tokens.end(), [&](AddedToken const& token) { return token.content == content; });
+    bool const is_there = std::any_of(tokens.begin(), tokens.end(), [&](AddedToken const& token) {
+      return token.content == content;
+    });
     if (is_there || content.empty()) return;
     auto const found = vocabulary.find(content);
     if (found == vocabulary.end()) {
-      problems.add(where, name, in_quotes(content) + " is not in the vocabulary (special tokens need an id) fetch the tokenizer again");
+      problems.add(
+          where, name,
+          in_quotes(content) +
+              " is not in the vocabulary (special tokens need an id) fetch the tokenizer again");
     } else {
       tokens.push_back({content, found->second});
     }

@@ -6,7 +6,8 @@
 
 namespace ditbatch::text {
 
-Unigram::Unigram(std::vector<UnigramPiece> pieces, std::int64_t unknown) : pieces_(std::move(pieces)), unknown_(unknown) {
+Unigram::Unigram(std::vector<UnigramPiece> pieces, std::int64_t unknown)
+    : pieces_(std::move(pieces)), unknown_(unknown) {
   constexpr double unknown_penalty = 10.0;
   double least = 0;
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
@@ -31,16 +32,20 @@ void Unigram::encode(std::string_view word, std::vector<std::int64_t>& ids) cons
     bool has_single = false;
     auto const reach = [&](std::size_t end, double score, std::int64_t id) {
       Node& node = best[end];
-      if (node.begin < 0 || score > node.score) node = {score, static_cast<std::ptrdiff_t>(point.offset), id};
+      if (node.begin < 0 || score > node.score)
+        node = {score, static_cast<std::ptrdiff_t>(point.offset), id};
     };
     std::size_t const longest = std::min(longest_bytes_, word.size() - point.offset);
     for (std::size_t size = point.size; size <= longest; ++size) {
-      bool const at_boundary = point.offset + size == word.size() || (static_cast<unsigned char>(word[point.offset + size]) & 0xC0U) != 0x80U;
+      bool const at_boundary =
+          point.offset + size == word.size() ||
+          (static_cast<unsigned char>(word[point.offset + size]) & 0xC0U) != 0x80U;
       if (!at_boundary) continue;
       piece.assign(word, point.offset, size);
       auto const found = ids_.find(piece);
       if (found == ids_.end()) continue;
-      reach(point.offset + size, here + pieces_[static_cast<std::size_t>(found->second)].score, found->second);
+      reach(point.offset + size, here + pieces_[static_cast<std::size_t>(found->second)].score,
+            found->second);
       has_single = has_single || size == point.size;
     }
     if (!has_single) reach(point.offset + point.size, here + unknown_score_, unknown_);

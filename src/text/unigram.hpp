@@ -13,9 +13,9 @@ struct UnigramPiece {
   double score = 0;
 };
 
-/// The most likely segmentation of a word into pieces (Viterbi), as the `tokenizers` library finds it:
-/// a code point that no piece covers costs the lowest score less 10, and neighbours of that kind become
-/// one unknown token.
+/// The most likely segmentation of a word into pieces (Viterbi), as the `tokenizers` library finds
+/// it: a code point that no piece covers costs the lowest score less 10, and neighbours of that
+/// kind become one unknown token.
 class Unigram {
  public:
   Unigram(std::vector<UnigramPiece> pieces, std::int64_t unknown);

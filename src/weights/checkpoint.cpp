@@ -31,7 +31,8 @@ namespace {
 std::vector<std::string> sorted_files(std::string const& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (auto const& entry : fs::directory_iterator(folder, error)) names.push_back(entry.path().filename());
+  for (auto const& entry : fs::directory_iterator(folder, error))
+    names.push_back(entry.path().filename());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -40,18 +41,25 @@ bool ends_with(std::string const& text, std::string const& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Picks the index or the single file that holds a component's weights; "" with a problem if there is none.
-// Without an infix before variants (`model.fp16.safetensors`), an index before a single file.
+// Picks the index or the single file that holds a component's weights; "" with a problem if there
+// is none. Without an infix before variants (`model.fp16.safetensors`), an index before a single
+// file.
 std::string choose_weight_file(std::string const& folder, Problems& problems) {
   std::vector<std::string> const names = sorted_files(folder);
   std::vector<std::string> indexes, singles, pickles;
   for (std::string const& name : names) {
-    if (name.find(".safetensors.index.") != std::string::npos && ends_with(name, ".json")) indexes.push_back(name);
-    if (ends_with(name, ".safetensors") && name.find("-of-") == std::string::npos) singles.push_back(name);
-    if (ends_with(name, ".bin") || ends_with(name, ".ckpt") || ends_with(name, ".pt") || ends_with(name, ".pth")) pickles.push_back(name);
+    if (name.find(".safetensors.index.") != std::string::npos && ends_with(name, ".json"))
+      indexes.push_back(name);
+    if (ends_with(name, ".safetensors") && name.find("-of-") == std::string::npos)
+      singles.push_back(name);
+    if (ends_with(name, ".bin") || ends_with(name, ".ckpt") || ends_with(name, ".pt") ||
+        ends_with(name, ".pth"))
+      pickles.push_back(name);
   }
   auto const by_variant = [](std::string const& a, std::string const& b) {
-    auto const dots = [](std::string const& text) { return std::count(text.begin(), text.end(), '.'); };
+    auto const dots = [](std::string const& text) {
+      return std::count(text.begin(), text.end(), '.');
+    };
     return dots(a) != dots(b) ? dots(a) < dots(b) : a < b;
   };
   std::sort(indexes.begin(), indexes.end(), by_variant);
@@ -60,9 +68,12 @@ std::string choose_weight_file(std::string const& folder, Problems& problems) {
   if (!singles.empty()) return folder + "/" + singles.front();
   if (!pickles.empty()) {
     problems.add({folder + "/" + pickles.front()}, "",
-                 "is refused (pickled weights can run code when they are loaded) convert it: save_pretrained(..., safe_serialization=True)");
+                 "is refused (pickled weights can run code when they are loaded) convert it: "
+                 "save_pretrained(..., safe_serialization=True)");
   } else {
-    problems.add({folder}, "", "holds no weights (*.safetensors or *.safetensors.index.json) download them, or set [model] random_weights = true");
+    problems.add({folder}, "",
+                 "holds no weights (*.safetensors or *.safetensors.index.json) download them, or "
+                 "set [model] random_weights = true");
   }
   return "";
 }
@@ -74,13 +85,16 @@ std::map<std::string, std::string> read_index(std::string const& path, Problems&
   if (!document) return file_of_tensor;
   json const& root = document->value;
   if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
-    problems.add({path}, "weight_map", "missing (an index names a file for each tensor) fetch the index again");
+    problems.add({path}, "weight_map",
+                 "missing (an index names a file for each tensor) fetch the index again");
     return file_of_tensor;
   }
   for (auto const& [tensor, file] : root["weight_map"].items()) {
-    if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos || !ends_with(file, ".safetensors")) {
+    if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos ||
+        !ends_with(file, ".safetensors")) {
       problems.add(document->position("weight_map/" + tensor), "weight_map",
-                   "not usable: " + in_quotes(file.dump()) + " for " + in_quotes(tensor) + " (must be a safetensors file beside the index)");
+                   "not usable: " + in_quotes(file.dump()) + " for " + in_quotes(tensor) +
+                       " (must be a safetensors file beside the index)");
       continue;
     }
     file_of_tensor[tensor] = file;
@@ -91,10 +105,14 @@ std::map<std::string, std::string> read_index(std::string const& path, Problems&
 void add_tensors(Component& component, SafetensorsHeader const& header, Problems& problems) {
   component.files.push_back(header.path);
   for (auto const& [name, entry] : header.tensors) {
-    bool const is_new = component.tensors
-        .emplace(name, TensorEntry{entry.dtype, entry.shape, component.files.size() - 1, entry.offset, entry.size_bytes})
-        .second;
-    if (!is_new) problems.add({header.path}, in_quotes(name), "stands in two files (which counts is not defined) fetch the folder again");
+    bool const is_new =
+        component.tensors
+            .emplace(name, TensorEntry{entry.dtype, entry.shape, component.files.size() - 1,
+                                       entry.offset, entry.size_bytes})
+            .second;
+    if (!is_new)
+      problems.add({header.path}, in_quotes(name),
+                   "stands in two files (which counts is not defined) fetch the folder again");
   }
 }
 
@@ -114,16 +132,20 @@ void read_weights(Component& component, Sha256& id, Problems& problems) {
     auto const header = read_safetensors_header(component.folder + "/" + file, problems);
     if (!header) continue;
     add_tensors(component, *header, problems);
-    id.update(component.name + "/" + file + "\n" + std::to_string(header->file_bytes) + "\n" + header->text + "\n");
+    id.update(component.name + "/" + file + "\n" + std::to_string(header->file_bytes) + "\n" +
+              header->text + "\n");
     for (auto const& [tensor, named_file] : file_of_tensor) {
       if (named_file == file && header->tensors.count(tensor) == 0) {
-        problems.add({header->path}, in_quotes(tensor), "missing (" + chosen + " says it is in this file) fetch the folder again");
+        problems.add({header->path}, in_quotes(tensor),
+                     "missing (" + chosen + " says it is in this file) fetch the folder again");
       }
     }
   }
   for (auto const& [name, entry] : component.tensors) {
     if (has_index && file_of_tensor.count(name) == 0) {
-      problems.add({component.files[entry.file]}, in_quotes(name), "is not in " + chosen + " (index and files belong to different versions) fetch the folder again");
+      problems.add({component.files[entry.file]}, in_quotes(name),
+                   "is not in " + chosen +
+                       " (index and files belong to different versions) fetch the folder again");
     }
   }
 }
@@ -140,36 +162,45 @@ bool has_weights(std::string const& component) {
 
 }  // namespace
 
-Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files, Problems& problems) {
+Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files,
+                           Problems& problems) {
   Checkpoint checkpoint;
   checkpoint.folder = folder;
   std::string const index_path = folder + "/model_index.json";
   std::error_code error;
   if (fs::is_regular_file(folder, error)) {
-    bool const pickle = ends_with(folder, ".ckpt") || ends_with(folder, ".bin") || ends_with(folder, ".pt");
+    bool const pickle =
+        ends_with(folder, ".ckpt") || ends_with(folder, ".bin") || ends_with(folder, ".pt");
     problems.add({folder}, "model.path",
-                 pickle ? "is refused (pickled weights can run code when they are loaded) name a diffusers folder with safetensors"
-                        : "is a single file (a diffusers folder is needed: configs, tokenizers and weights) name the folder that holds model_index.json");
+                 pickle ? "is refused (pickled weights can run code when they are loaded) name a "
+                          "diffusers folder with safetensors"
+                        : "is a single file (a diffusers folder is needed: configs, tokenizers and "
+                          "weights) name the folder that holds model_index.json");
     return checkpoint;
   }
   auto const index = load_json(index_path, problems);
   if (!index) return checkpoint;
   json const& root = index->value;
   if (!root.is_object() || !root.contains("_class_name") || !root["_class_name"].is_string()) {
-    problems.add({index_path, 1, 1}, "_class_name", "missing (it names the pipeline) this is no diffusers folder");
+    problems.add({index_path, 1, 1}, "_class_name",
+                 "missing (it names the pipeline) this is no diffusers folder");
     return checkpoint;
   }
   checkpoint.pipeline_class = root["_class_name"];
   if (checkpoint.pipeline_class != "FluxPipeline") {
     problems.add(index->position("_class_name"), "_class_name",
-                 "not supported: " + in_quotes(checkpoint.pipeline_class) + " (this version runs FluxPipeline) use a FLUX.1 folder");
+                 "not supported: " + in_quotes(checkpoint.pipeline_class) +
+                     " (this version runs FluxPipeline) use a FLUX.1 folder");
     return checkpoint;
   }
 
   Sha256 id;
-  for (char const* name : {"scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "transformer", "vae"}) {
-    if (!root.contains(name) || !root[name].is_array() || root[name].size() != 2 || !root[name][1].is_string()) {
-      problems.add(index->position(name), name, "missing (a FluxPipeline needs it) fetch the whole folder");
+  for (char const* name : {"scheduler", "text_encoder", "text_encoder_2", "tokenizer",
+                           "tokenizer_2", "transformer", "vae"}) {
+    if (!root.contains(name) || !root[name].is_array() || root[name].size() != 2 ||
+        !root[name][1].is_string()) {
+      problems.add(index->position(name), name,
+                   "missing (a FluxPipeline needs it) fetch the whole folder");
       continue;
     }
     Component component;
@@ -177,7 +208,8 @@ Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files, 
     component.folder = folder + "/" + name;
     component.class_name = root[name][1];
     if (!fs::is_directory(component.folder, error)) {
-      problems.add({component.folder}, "", "is no folder (model_index.json lists it) fetch the whole folder");
+      problems.add({component.folder}, "",
+                   "is no folder (model_index.json lists it) fetch the whole folder");
       continue;
     }
     std::string const config_path = component.folder + "/" + config_file_of(name);
@@ -185,13 +217,16 @@ Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files, 
       component.config = JsonConfig::load(config_path, problems);
     }
     for (std::string const& file : sorted_files(component.folder)) {
-      bool const is_text = ends_with(file, ".json") || ends_with(file, ".txt") || ends_with(file, ".model");
+      bool const is_text =
+          ends_with(file, ".json") || ends_with(file, ".txt") || ends_with(file, ".model");
       if (!is_text || !fs::is_regular_file(component.folder + "/" + file, error)) continue;
-      if (auto const text = load_file(component.folder + "/" + file, std::size_t{256} << 20U, problems)) {
+      if (auto const text =
+              load_file(component.folder + "/" + file, std::size_t{256} << 20U, problems)) {
         id.update(std::string(name) + "/" + file + "\n" + to_hex(sha256(*text)) + "\n");
       }
     }
-    if (has_weights(name) && weight_files == WeightFiles::required) read_weights(component, id, problems);
+    if (has_weights(name) && weight_files == WeightFiles::required)
+      read_weights(component, id, problems);
     checkpoint.components.emplace(name, std::move(component));
   }
   id.update(weight_files == WeightFiles::required ? "weights from files" : "random weights");

@@ -21,17 +21,17 @@ namespace ditbatch {
 struct TensorEntry {
   std::string dtype;  // as in the header: "BF16", "F32", ...
   std::vector<std::int64_t> shape;
-  std::size_t file = 0;          // index into Component::files
-  std::uint64_t offset = 0;      // of the first byte in the file
+  std::size_t file = 0;      // index into Component::files
+  std::uint64_t offset = 0;  // of the first byte in the file
   std::uint64_t size_bytes = 0;
 };
 
 /// One folder of a pipeline: `transformer`, `vae`, `text_encoder`, ...
 struct Component {
   std::string name;
-  std::string folder;      // absolute
-  std::string class_name;  // from model_index.json: "T5EncoderModel"
-  JsonConfig config;       // config.json, scheduler_config.json, tokenizer_config.json
+  std::string folder;              // absolute
+  std::string class_name;          // from model_index.json: "T5EncoderModel"
+  JsonConfig config;               // config.json, scheduler_config.json, tokenizer_config.json
   std::vector<std::string> files;  // safetensors, absolute; empty for tokenizers and schedulers
   std::map<std::string, TensorEntry> tensors;
   [[nodiscard]] std::uint64_t weight_bytes() const;
@@ -42,7 +42,8 @@ struct Checkpoint {
   std::string folder;          // absolute
   std::string pipeline_class;  // "FluxPipeline"
   std::map<std::string, Component> components;
-  Sha256Digest id{};  // SHA-256 over sorted (path, size, safetensors header, JSON files); costs no weight reads
+  Sha256Digest id{};  // SHA-256 over sorted (path, size, safetensors header, JSON files); costs no
+                      // weight reads
   [[nodiscard]] Component const& component(std::string const& name) const;
   [[nodiscard]] bool has(std::string const& name) const { return components.count(name) != 0; }
 };
@@ -65,7 +66,8 @@ void check_parameters(Component const& component, std::vector<ParameterSpec> con
 
 /// Draws parameters from a seed and their names: normal with a deviation of 1 / sqrt(fan-in) for
 /// matrices, ones for norm scales, small values for biases. The same on every rank.
-[[nodiscard]] std::unique_ptr<WeightSource> random_weights(std::uint64_t seed, c10::ScalarType dtype,
+[[nodiscard]] std::unique_ptr<WeightSource> random_weights(std::uint64_t seed,
+                                                           c10::ScalarType dtype,
                                                            c10::Device device);
 
 }  // namespace ditbatch

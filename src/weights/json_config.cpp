@@ -12,7 +12,8 @@ struct JsonConfig::Document {
   JsonDocument json;
 };
 
-JsonConfig::JsonConfig() : document_(std::make_shared<Document>(Document{JsonDocument{"", "", json::object(), {}}})) {}
+JsonConfig::JsonConfig()
+    : document_(std::make_shared<Document>(Document{JsonDocument{"", "", json::object(), {}}})) {}
 JsonConfig::JsonConfig(JsonConfig const&) = default;
 JsonConfig::JsonConfig(JsonConfig&&) noexcept = default;
 JsonConfig& JsonConfig::operator=(JsonConfig const&) = default;
@@ -22,9 +23,12 @@ JsonConfig::~JsonConfig() = default;
 namespace {
 
 // The document, or an empty one for the same path where there is a problem.
-JsonDocument object_or_empty(std::optional<JsonDocument> parsed, std::string const& path, Problems& problems) {
+JsonDocument object_or_empty(std::optional<JsonDocument> parsed, std::string const& path,
+                             Problems& problems) {
   if (parsed && !parsed->value.is_object()) {
-    problems.add({path, 1, 1}, "", std::string("not a JSON object (but ") + parsed->value.type_name() + ") check the file");
+    problems.add(
+        {path, 1, 1}, "",
+        std::string("not a JSON object (but ") + parsed->value.type_name() + ") check the file");
     parsed.reset();
   }
   return parsed ? std::move(*parsed) : JsonDocument{path, "", json::object(), {}};
@@ -34,13 +38,15 @@ JsonDocument object_or_empty(std::optional<JsonDocument> parsed, std::string con
 
 JsonConfig JsonConfig::load(std::string const& path, Problems& problems) {
   JsonConfig config;
-  config.document_ = std::make_shared<Document>(Document{object_or_empty(load_json(path, problems), path, problems)});
+  config.document_ = std::make_shared<Document>(
+      Document{object_or_empty(load_json(path, problems), path, problems)});
   return config;
 }
 
 JsonConfig JsonConfig::parse(std::string const& path, std::string const& text, Problems& problems) {
   JsonConfig config;
-  config.document_ = std::make_shared<Document>(Document{object_or_empty(parse_json(path, text, problems), path, problems)});
+  config.document_ = std::make_shared<Document>(
+      Document{object_or_empty(parse_json(path, text, problems), path, problems)});
   return config;
 }
 
@@ -52,18 +58,24 @@ bool JsonConfig::has(std::string const& key) const {
   return found != object.end() && !found->is_null();
 }
 
-void JsonConfig::add_problem(std::string const& key, std::string const& text, Problems& problems) const {
+void JsonConfig::add_problem(std::string const& key, std::string const& text,
+                             Problems& problems) const {
   problems.add(document_->json.position(key), key, text);
 }
 
-std::int64_t JsonConfig::get_int(std::string const& key, std::int64_t fallback, Problems& problems, IntRange range) const {
+std::int64_t JsonConfig::get_int(std::string const& key, std::int64_t fallback, Problems& problems,
+                                 IntRange range) const {
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
-  bool const fits = value.is_number_integer() && (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX) &&
-                    value.get<std::int64_t>() >= range.least && value.get<std::int64_t>() <= range.most;
+  bool const fits = value.is_number_integer() &&
+                    (!value.is_number_unsigned() || value.get<std::uint64_t>() <= INT64_MAX) &&
+                    value.get<std::int64_t>() >= range.least &&
+                    value.get<std::int64_t>() <= range.most;
   if (fits) return value.get<std::int64_t>();
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a whole number from " + std::to_string(range.least) +
-                       " to " + std::to_string(range.most) + ")", problems);
+  add_problem(key,
+              "not usable: " + in_quotes(value.dump()) + " (must be a whole number from " +
+                  std::to_string(range.least) + " to " + std::to_string(range.most) + ")",
+              problems);
   return fallback;
 }
 
@@ -83,7 +95,8 @@ bool JsonConfig::get_bool(std::string const& key, bool fallback, Problems& probl
   return fallback;
 }
 
-std::string JsonConfig::get_string(std::string const& key, std::string const& fallback, Problems& problems) const {
+std::string JsonConfig::get_string(std::string const& key, std::string const& fallback,
+                                   Problems& problems) const {
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
   if (value.is_string()) return value.get<std::string>();
@@ -91,23 +104,29 @@ std::string JsonConfig::get_string(std::string const& key, std::string const& fa
   return fallback;
 }
 
-std::vector<std::int64_t> JsonConfig::get_ints(std::string const& key, std::vector<std::int64_t> const& fallback,
+std::vector<std::int64_t> JsonConfig::get_ints(std::string const& key,
+                                               std::vector<std::int64_t> const& fallback,
                                                Problems& problems, IntRange range) const {
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
   std::vector<std::int64_t> numbers;
   bool good = value.is_array() && value.size() <= 64;
   for (std::size_t i = 0; good && i < value.size(); ++i) {
-    good = value[i].is_number_integer() && value[i].get<std::int64_t>() >= range.least && value[i].get<std::int64_t>() <= range.most;
+    good = value[i].is_number_integer() && value[i].get<std::int64_t>() >= range.least &&
+           value[i].get<std::int64_t>() <= range.most;
     if (good) numbers.push_back(value[i].get<std::int64_t>());
   }
   if (good) return numbers;
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a list of at most 64 whole numbers from " +
-                       std::to_string(range.least) + " to " + std::to_string(range.most) + ")", problems);
+  add_problem(key,
+              "not usable: " + in_quotes(value.dump()) +
+                  " (must be a list of at most 64 whole numbers from " +
+                  std::to_string(range.least) + " to " + std::to_string(range.most) + ")",
+              problems);
   return fallback;
 }
 
-std::vector<std::string> JsonConfig::get_strings(std::string const& key, std::vector<std::string> const& fallback,
+std::vector<std::string> JsonConfig::get_strings(std::string const& key,
+                                                 std::vector<std::string> const& fallback,
                                                  Problems& problems) const {
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
@@ -118,7 +137,8 @@ std::vector<std::string> JsonConfig::get_strings(std::string const& key, std::ve
     if (good) texts.push_back(value[i].get<std::string>());
   }
   if (good) return texts;
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a list of texts)", problems);
+  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a list of texts)",
+              problems);
   return fallback;
 }
 

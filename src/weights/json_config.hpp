@@ -36,9 +36,10 @@ class JsonConfig {
   [[nodiscard]] std::string const& path() const;
   [[nodiscard]] bool has(std::string const& key) const;  // present and not null
 
-  [[nodiscard]] std::int64_t get_int(std::string const& key, std::int64_t fallback, Problems& problems,
-                                     IntRange range = {}) const;
-  [[nodiscard]] double get_double(std::string const& key, double fallback, Problems& problems) const;
+  [[nodiscard]] std::int64_t get_int(std::string const& key, std::int64_t fallback,
+                                     Problems& problems, IntRange range = {}) const;
+  [[nodiscard]] double get_double(std::string const& key, double fallback,
+                                  Problems& problems) const;
   [[nodiscard]] bool get_bool(std::string const& key, bool fallback, Problems& problems) const;
   [[nodiscard]] std::string get_string(std::string const& key, std::string const& fallback,
                                        Problems& problems) const;

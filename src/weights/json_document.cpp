@@ -23,7 +23,8 @@ namespace {
 // Builds the value from parse events, with an explicit stack instead of recursion.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
-  Builder(rapidjson::MemoryStream const& stream, JsonLimits limits) : stream_(stream), limits_(limits) {}
+  Builder(rapidjson::MemoryStream const& stream, JsonLimits limits)
+      : stream_(stream), limits_(limits) {}
 
   bool Null() { return put(nullptr); }
   bool Bool(bool value) { return put(value); }
@@ -32,7 +33,9 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   bool Int64(std::int64_t value) { return put(value); }
   bool Uint64(std::uint64_t value) { return put(value); }
   bool Double(double value) { return put(value); }
-  bool String(char const* text, rapidjson::SizeType size, bool) { return put(std::string(text, size)); }
+  bool String(char const* text, rapidjson::SizeType size, bool) {
+    return put(std::string(text, size));
+  }
   bool StartObject() { return open(json::object()); }
   bool StartArray() { return open(json::array()); }
   bool EndObject(rapidjson::SizeType) { return close(); }
@@ -40,7 +43,8 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   bool Key(char const* text, rapidjson::SizeType size, bool) {
     keys_.back() = std::string(text, size);
     if (containers_.back().contains(keys_.back())) {
-      complaint = "duplicate key " + in_quotes(keys_.back()) + " (which of the two counts is not defined) remove one";
+      complaint = "duplicate key " + in_quotes(keys_.back()) +
+                  " (which of the two counts is not defined) remove one";
       return false;
     }
     if (keys_.size() == 1) offsets[keys_.back()] = stream_.Tell() + 1;
@@ -65,7 +69,8 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   }
   bool open(json container) {
     if (containers_.size() >= limits_.depth) {
-      complaint = "nested deeper than " + std::to_string(limits_.depth) + " levels (no such file needs that) look at how it was made";
+      complaint = "nested deeper than " + std::to_string(limits_.depth) +
+                  " levels (no such file needs that) look at how it was made";
       return false;
     }
     containers_.push_back(std::move(container));
@@ -97,11 +102,14 @@ Position JsonDocument::position(std::string const& key) const {
   return found == offsets.end() ? Position{path} : position_of(path, text, found->second);
 }
 
-std::optional<std::string> load_file(std::string const& path, std::size_t limit_bytes, Problems& problems) {
+std::optional<std::string> load_file(std::string const& path, std::size_t limit_bytes,
+                                     Problems& problems) {
   std::error_code error;
   auto const status = std::filesystem::status(path, error);
   if (error || !std::filesystem::exists(status)) {
-    problems.add({path}, "", "cannot be read (" + (error ? error.message() : "no such file") + ") check the path");
+    problems.add(
+        {path}, "",
+        "cannot be read (" + (error ? error.message() : "no such file") + ") check the path");
     return std::nullopt;
   }
   if (!std::filesystem::is_regular_file(status)) {
@@ -110,14 +118,17 @@ std::optional<std::string> load_file(std::string const& path, std::size_t limit_
   }
   auto const size = std::filesystem::file_size(path, error);
   if (error || size > limit_bytes) {
-    problems.add({path}, "", "is too large (" + std::to_string(size) + " bytes, at most " +
-                                 std::to_string(limit_bytes) + " are read) check that this is the right file");
+    problems.add({path}, "",
+                 "is too large (" + std::to_string(size) + " bytes, at most " +
+                     std::to_string(limit_bytes) + " are read) check that this is the right file");
     return std::nullopt;
   }
   std::ifstream file(path, std::ios::binary);
   std::string text(size, '\0');
   if (!file || !file.read(text.data(), static_cast<std::streamsize>(size))) {
-    problems.add({path}, "", "cannot be read (" + std::string(std::strerror(errno)) + ") check its permissions");
+    problems.add(
+        {path}, "",
+        "cannot be read (" + std::string(std::strerror(errno)) + ") check its permissions");
     return std::nullopt;
   }
   return text;
@@ -126,7 +137,8 @@ std::optional<std::string> load_file(std::string const& path, std::size_t limit_
 std::optional<JsonDocument> parse_json(std::string path, std::string text, Problems& problems,
                                        JsonLimits limits) {
   if (std::size_t const bad = find_bad_utf8(text); bad != std::string::npos) {
-    problems.add(position_of(path, text, bad), "", "bad UTF-8 (JSON must be UTF-8) save it as UTF-8");
+    problems.add(position_of(path, text, bad), "",
+                 "bad UTF-8 (JSON must be UTF-8) save it as UTF-8");
     return std::nullopt;
   }
   rapidjson::MemoryStream stream(text.data(), text.size());
@@ -136,17 +148,20 @@ std::optional<JsonDocument> parse_json(std::string path, std::string text, Probl
                              rapidjson::kParseValidateEncodingFlag;
   rapidjson::ParseResult const parsed = reader.Parse<flags>(stream, builder);
   if (!parsed) {
-    std::string const why = builder.complaint.empty()
-                                ? std::string("not valid JSON (") + rapidjson::GetParseError_En(parsed.Code()) + ")"
-                                : builder.complaint;
+    std::string const why =
+        builder.complaint.empty()
+            ? std::string("not valid JSON (") + rapidjson::GetParseError_En(parsed.Code()) + ")"
+            : builder.complaint;
     problems.add(position_of(path, text, parsed.Offset()), "", why);
     return std::nullopt;
   }
   for (auto& [key, offset] : builder.offsets) offset = skip_to_value(text, offset);
-  return JsonDocument{std::move(path), std::move(text), std::move(builder.result), std::move(builder.offsets)};
+  return JsonDocument{std::move(path), std::move(text), std::move(builder.result),
+                      std::move(builder.offsets)};
 }
 
-std::optional<JsonDocument> load_json(std::string const& path, Problems& problems, JsonLimits limits) {
+std::optional<JsonDocument> load_json(std::string const& path, Problems& problems,
+                                      JsonLimits limits) {
   auto text = load_file(path, limits.size_bytes, problems);
   if (!text) return std::nullopt;
   return parse_json(path, std::move(*text), problems, limits);

@@ -27,8 +27,8 @@ struct JsonLimits {
   std::size_t depth = 64;
 };
 
-/// Refuses, with position: bad UTF-8, duplicate keys, NaN, nesting beyond the limit, anything after the
-/// document. Never recurses.
+/// Refuses, with position: bad UTF-8, duplicate keys, NaN, nesting beyond the limit, anything after
+/// the document. Never recurses.
 [[nodiscard]] std::optional<JsonDocument> parse_json(std::string path, std::string text,
                                                      Problems& problems, JsonLimits limits = {});
 [[nodiscard]] std::optional<JsonDocument> load_json(std::string const& path, Problems& problems,

@@ -19,7 +19,8 @@ namespace {
 
 std::string shape_text(std::vector<std::int64_t> const& shape) {
   std::string text = "(";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    text += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
   return text + ")";
 }
 
@@ -52,15 +53,19 @@ void check_parameter(Component const& component, ParameterSpec const& spec, Prob
     std::string const near = nearest_name(spec.name, known);
     problems.add({component.folder}, spec.name,
                  "missing from the weights (config.json asks for " + shape_text(spec.shape) + ")" +
-                     (near.empty() ? " config and weights do not belong together" : " the nearest name there is " + in_quotes(near)));
+                     (near.empty() ? " config and weights do not belong together"
+                                   : " the nearest name there is " + in_quotes(near)));
     return;
   }
   std::string const& file = component.files[found.entry->file];
   if (!same_shape(found.entry->shape, spec.shape)) {
-    problems.add({file}, found.name, "has shape " + shape_text(found.entry->shape) + " (config.json asks for " +
-                                         shape_text(spec.shape) + ") config and weights do not belong together");
+    problems.add({file}, found.name,
+                 "has shape " + shape_text(found.entry->shape) + " (config.json asks for " +
+                     shape_text(spec.shape) + ") config and weights do not belong together");
   } else if (!parameter_type(found.entry->dtype)) {
-    problems.add({file}, found.name, "has dtype " + found.entry->dtype + " (parameters must be F32, BF16, F16 or F64) convert the weights");
+    problems.add({file}, found.name,
+                 "has dtype " + found.entry->dtype +
+                     " (parameters must be F32, BF16, F16 or F64) convert the weights");
   }
 }
 
@@ -75,7 +80,8 @@ class MappedFile {
     if (good) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
     int const error = errno;
     if (file >= 0) ::close(file);
-    require(good && data_ != MAP_FAILED, ExitCode::io, "cannot map " + path + " (" + std::strerror(error) + ")");
+    require(good && data_ != MAP_FAILED, ExitCode::io,
+            "cannot map " + path + " (" + std::strerror(error) + ")");
   }
   MappedFile(MappedFile const&) = delete;
   MappedFile& operator=(MappedFile const&) = delete;
@@ -97,7 +103,8 @@ class FileWeights final : public WeightSource {
  public:
   FileWeights(Component const& component, c10::ScalarType dtype, c10::Device device)
       : component_(component), dtype_(dtype), device_(device) {
-    for (std::string const& file : component_.files) files_.push_back(std::make_unique<MappedFile>(file));
+    for (std::string const& file : component_.files)
+      files_.push_back(std::make_unique<MappedFile>(file));
   }
 
   [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override {
@@ -107,7 +114,8 @@ class FileWeights final : public WeightSource {
     TensorEntry const& entry = *find_tensor(component_, spec).entry;
     char const* bytes = files_[entry.file]->at(entry.offset, entry.size_bytes);
     // Copied out of the mapping: offsets in the file need not be aligned for the type.
-    at::Tensor const stored = at::empty(spec.shape, at::TensorOptions().dtype(*parameter_type(entry.dtype)));
+    at::Tensor const stored =
+        at::empty(spec.shape, at::TensorOptions().dtype(*parameter_type(entry.dtype)));
     std::memcpy(stored.data_ptr(), bytes, entry.size_bytes);
     return stored.to(device_, spec.dtype.value_or(dtype_));
   }
@@ -126,7 +134,8 @@ class RandomWeights final : public WeightSource {
 
   [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override {
     auto const options = at::TensorOptions().dtype(spec.dtype.value_or(dtype_)).device(device_);
-    bool const is_weight = spec.name.size() > 6 && spec.name.rfind("weight") == spec.name.size() - 6;
+    bool const is_weight =
+        spec.name.size() > 6 && spec.name.rfind("weight") == spec.name.size() - 6;
     if (spec.shape.size() < 2) {
       return is_weight ? at::ones(spec.shape, options) : at::zeros(spec.shape, options);
     }
@@ -147,15 +156,18 @@ class RandomWeights final : public WeightSource {
 
 }  // namespace
 
-void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed, Problems& problems) {
+void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed,
+                      Problems& problems) {
   for (ParameterSpec const& spec : needed) check_parameter(component, spec, problems);
 }
 
-std::unique_ptr<WeightSource> open_weights(Component const& component, c10::ScalarType dtype, c10::Device device) {
+std::unique_ptr<WeightSource> open_weights(Component const& component, c10::ScalarType dtype,
+                                           c10::Device device) {
   return std::make_unique<FileWeights>(component, dtype, device);
 }
 
-std::unique_ptr<WeightSource> random_weights(std::uint64_t seed, c10::ScalarType dtype, c10::Device device) {
+std::unique_ptr<WeightSource> random_weights(std::uint64_t seed, c10::ScalarType dtype,
+                                             c10::Device device) {
   return std::make_unique<RandomWeights>(seed, dtype, device);
 }
 

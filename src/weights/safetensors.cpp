@@ -19,9 +19,9 @@ constexpr std::uint64_t longest_header = 100'000'000;  // the limit of the refer
 
 std::uint64_t bits_of(std::string const& dtype) {
   static std::map<std::string, std::uint64_t> const known{
-      {"BOOL", 8}, {"U8", 8},   {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"I16", 16}, {"U16", 16},
-      {"F16", 16}, {"BF16", 16}, {"I32", 32}, {"U32", 32},    {"F32", 32},    {"I64", 64},    {"U64", 64}, {"F64", 64},
-      {"C64", 64}, {"F4", 4}};
+      {"BOOL", 8}, {"U8", 8},   {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8},
+      {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16},   {"I32", 32},    {"U32", 32},
+      {"F32", 32}, {"I64", 64}, {"U64", 64}, {"F64", 64},    {"C64", 64},    {"F4", 4}};
   auto const found = known.find(dtype);
   return found == known.end() ? 0 : found->second;
 }
@@ -33,8 +33,9 @@ std::string read_entry(json const& value, SafetensorsEntry& entry) {
   if (!value.is_object()) return "is not an object";
   if (!value.contains("dtype") || !value["dtype"].is_string()) return "has no dtype";
   if (!value.contains("shape") || !value["shape"].is_array()) return "has no shape";
-  if (!value.contains("data_offsets") || !value["data_offsets"].is_array() || value["data_offsets"].size() != 2 ||
-      !is_offset(value["data_offsets"][0]) || !is_offset(value["data_offsets"][1])) {
+  if (!value.contains("data_offsets") || !value["data_offsets"].is_array() ||
+      value["data_offsets"].size() != 2 || !is_offset(value["data_offsets"][0]) ||
+      !is_offset(value["data_offsets"][1])) {
     return "has no data_offsets [begin, end] of whole numbers";
   }
   entry.dtype = value["dtype"];
@@ -44,11 +45,13 @@ std::string read_entry(json const& value, SafetensorsEntry& entry) {
   std::uint64_t total_bits = bits;
   bool is_empty = false;
   for (json const& dimension : value["shape"]) {
-    if (!is_offset(dimension) || dimension.get<std::uint64_t>() > INT64_MAX) return "has a dimension that is not a size";
+    if (!is_offset(dimension) || dimension.get<std::uint64_t>() > INT64_MAX)
+      return "has a dimension that is not a size";
     auto const size = dimension.get<std::uint64_t>();
     entry.shape.push_back(static_cast<std::int64_t>(size));
     is_empty = is_empty || size == 0;
-    if (size != 0 && __builtin_mul_overflow(total_bits, size, &total_bits)) return "has a shape whose size overflows";
+    if (size != 0 && __builtin_mul_overflow(total_bits, size, &total_bits))
+      return "has a shape whose size overflows";
   }
   if (is_empty) total_bits = 0;
   auto const begin = value["data_offsets"][0].get<std::uint64_t>();
@@ -57,14 +60,16 @@ std::string read_entry(json const& value, SafetensorsEntry& entry) {
   entry.offset = begin;
   entry.size_bytes = end - begin;
   if (total_bits % 8 != 0 || entry.size_bytes != total_bits / 8) {
-    return "takes " + std::to_string(entry.size_bytes) + " bytes where its shape and dtype need " + std::to_string(total_bits / 8);
+    return "takes " + std::to_string(entry.size_bytes) + " bytes where its shape and dtype need " +
+           std::to_string(total_bits / 8);
   }
   return "";
 }
 
 }  // namespace
 
-std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path, Problems& problems) {
+std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path,
+                                                         Problems& problems) {
   auto const fault = [&](std::string const& text) {
     problems.add({path}, "", text);
     return std::nullopt;
@@ -72,29 +77,38 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
   std::error_code error;
   auto const status = std::filesystem::status(path, error);
   if (error || !std::filesystem::is_regular_file(status)) {
-    return fault("is no file that can be read (" + (error ? error.message() : std::string("a folder, pipe or device")) + ") check the path");
+    return fault("is no file that can be read (" +
+                 (error ? error.message() : std::string("a folder, pipe or device")) +
+                 ") check the path");
   }
   SafetensorsHeader header{path, std::filesystem::file_size(path, error), "", {}};
   std::ifstream file(path, std::ios::binary);
-  if (error || !file) return fault("cannot be opened (" + std::string(std::strerror(errno)) + ") check its permissions");
+  if (error || !file)
+    return fault("cannot be opened (" + std::string(std::strerror(errno)) +
+                 ") check its permissions");
 
   std::array<unsigned char, 8> length_bytes{};
   if (header.file_bytes < 8 || !file.read(reinterpret_cast<char*>(length_bytes.data()), 8)) {
-    return fault("is truncated: " + std::to_string(header.file_bytes) + " bytes (a safetensors file begins with 8 bytes of header length) fetch it again");
+    return fault("is truncated: " + std::to_string(header.file_bytes) +
+                 " bytes (a safetensors file begins with 8 bytes of header length) fetch it again");
   }
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < 8; ++i) length |= std::uint64_t{length_bytes[i]} << (8 * i);
   if (length > longest_header || length > header.file_bytes - 8) {
-    return fault("its header claims " + std::to_string(length) + " bytes of a file of " + std::to_string(header.file_bytes) +
+    return fault("its header claims " + std::to_string(length) + " bytes of a file of " +
+                 std::to_string(header.file_bytes) +
                  " (truncated, or not safetensors) fetch it again");
   }
   header.text.resize(length);
   if (!file.read(header.text.data(), static_cast<std::streamsize>(length))) {
-    return fault("its header cannot be read (" + std::string(std::strerror(errno)) + ") fetch it again");
+    return fault("its header cannot be read (" + std::string(std::strerror(errno)) +
+                 ") fetch it again");
   }
-  auto const document = parse_json(path, header.text, problems, {.size_bytes = longest_header, .depth = 8});
+  auto const document =
+      parse_json(path, header.text, problems, {.size_bytes = longest_header, .depth = 8});
   if (!document) return std::nullopt;
-  if (!document->value.is_object()) return fault("its header is not a JSON object (not safetensors) fetch it again");
+  if (!document->value.is_object())
+    return fault("its header is not a JSON object (not safetensors) fetch it again");
 
   std::uint64_t const data_bytes = header.file_bytes - 8 - length;
   struct Extent {
@@ -105,23 +119,28 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
   bool sound = true;
   for (auto const& [name, value] : document->value.items()) {
     auto const entry_fault = [&](std::string const& text) {
-      problems.add(document->position(name), in_quotes(name), text + " (a broken or hostile file) fetch it again");
+      problems.add(document->position(name), in_quotes(name),
+                   text + " (a broken or hostile file) fetch it again");
       sound = false;
     };
     if (name == "__metadata__") {
       bool texts = value.is_object();
-      if (texts) for (json const& item : value) texts = texts && item.is_string();
+      if (texts)
+        for (json const& item : value) texts = texts && item.is_string();
       if (!texts) entry_fault("is not a map of texts");
       continue;
     }
-    if (name.size() > 1024 || std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20; })) {
+    if (name.size() > 1024 ||
+        std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20; })) {
       entry_fault("has a name that is too long or holds control characters");
       continue;
     }
     SafetensorsEntry entry;
     std::string text = read_entry(value, entry);
-    if (text.empty() && (entry.offset > data_bytes || entry.size_bytes > data_bytes - entry.offset)) {
-      text = "ends at byte " + std::to_string(entry.offset + entry.size_bytes) + " of " + std::to_string(data_bytes) + " bytes of data";
+    if (text.empty() &&
+        (entry.offset > data_bytes || entry.size_bytes > data_bytes - entry.offset)) {
+      text = "ends at byte " + std::to_string(entry.offset + entry.size_bytes) + " of " +
+             std::to_string(data_bytes) + " bytes of data";
     }
     if (!text.empty()) {
       entry_fault(text);
@@ -139,15 +158,16 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
   for (Extent const& extent : extents) {
     if (extent.begin != covered) {
       problems.add(document->position(*extent.name), in_quotes(*extent.name),
-                   std::string(extent.begin < covered ? "overlaps the tensor before it" : "leaves a gap before it") +
+                   std::string(extent.begin < covered ? "overlaps the tensor before it"
+                                                      : "leaves a gap before it") +
                        " (tensors must cover the data exactly) fetch it again");
       return std::nullopt;
     }
     covered = extent.end;
   }
   if (covered != data_bytes) {
-    return fault("holds " + std::to_string(data_bytes) + " bytes of data, its tensors " + std::to_string(covered) +
-                 " (tensors must cover the data exactly) fetch it again");
+    return fault("holds " + std::to_string(data_bytes) + " bytes of data, its tensors " +
+                 std::to_string(covered) + " (tensors must cover the data exactly) fetch it again");
   }
   for (auto& [name, entry] : header.tensors) entry.offset += 8 + length;
   return header;

@@ -27,13 +27,15 @@ struct SafetensorsHeader {
   std::map<std::string, SafetensorsEntry> tensors;
 };
 
-/// Reads and proves a header: the length fits the file, shapes do not overflow, sizes are those of shape
-/// and dtype, and the tensors cover the data without gap or overlap. Reads no weights. Each fault is
-/// a problem that names the tensor; then nothing is returned.
-/// Format: https://huggingface.co/docs/safetensors
-[[nodiscard]] std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path, Problems& problems);
+/// Reads and proves a header: the length fits the file, shapes do not overflow, sizes are those of
+/// shape and dtype, and the tensors cover the data without gap or overlap. Reads no weights. Each
+/// fault is a problem that names the tensor; then nothing is returned. Format:
+/// https://huggingface.co/docs/safetensors
+[[nodiscard]] std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path,
+                                                                       Problems& problems);
 
-/// ATen's type for a parameter dtype ("F32", "BF16", "F16", "F64"); none for what is not a parameter.
+/// ATen's type for a parameter dtype ("F32", "BF16", "F16", "F64"); none for what is not a
+/// parameter.
 [[nodiscard]] std::optional<c10::ScalarType> parameter_type(std::string const& dtype);
 
 }  // namespace ditbatch

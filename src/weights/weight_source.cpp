@@ -6,7 +6,8 @@ namespace ditbatch {
 
 at::Tensor ParameterRecorder::take(ParameterSpec const& spec) {
   specs_.push_back(spec);
-  return at::empty(spec.shape, at::TensorOptions().dtype(spec.dtype.value_or(at::kFloat)).device(at::kMeta));
+  return at::empty(spec.shape,
+                   at::TensorOptions().dtype(spec.dtype.value_or(at::kFloat)).device(at::kMeta));
 }
 
 }  // namespace ditbatch

@@ -26,8 +26,8 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
 
-  /// The parameter as a contiguous tensor on the source's device, in the spec's dtype or else the source's.
-  /// Throws BadInput where name or shape do not fit.
+  /// The parameter as a contiguous tensor on the source's device, in the spec's dtype or else the
+  /// source's. Throws BadInput where name or shape do not fit.
   [[nodiscard]] virtual at::Tensor take(ParameterSpec const& spec) = 0;
 
  protected:

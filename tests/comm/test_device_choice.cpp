@@ -13,27 +13,33 @@ std::vector<RankHardware> cluster(int nodes, int gpus) {
   std::vector<RankHardware> ranks;
   for (int node = 0; node < nodes; ++node) {
     std::vector<std::string> uuids;
-    for (int gpu = 0; gpu < gpus; ++gpu) uuids.push_back("GPU-" + std::to_string(node) + "-" + std::to_string(gpu));
-    for (int local = 0; local < gpus; ++local) ranks.push_back({"node" + std::to_string(node), local, uuids});
+    for (int gpu = 0; gpu < gpus; ++gpu)
+      uuids.push_back("GPU-" + std::to_string(node) + "-" + std::to_string(gpu));
+    for (int local = 0; local < gpus; ++local)
+      ranks.push_back({"node" + std::to_string(node), local, uuids});
   }
   return ranks;
 }
 
 bool mentions(Error const& error, std::string const& text) {
-  return error.code() == ExitCode::unhealthy && std::string(error.what()).find(text) != std::string::npos;
+  return error.code() == ExitCode::unhealthy &&
+         std::string(error.what()).find(text) != std::string::npos;
 }
 
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(each_of_512_ranks_gets_a_gpu_of_its_own) {
   std::vector<int> const devices = choose_devices(cluster(64, 8), {});
-  for (std::size_t rank = 0; rank < devices.size(); ++rank) BOOST_TEST(devices[rank] == static_cast<int>(rank % 8));
+  for (std::size_t rank = 0; rank < devices.size(); ++rank)
+    BOOST_TEST(devices[rank] == static_cast<int>(rank % 8));
 }
 
 BOOST_AUTO_TEST_CASE(a_shared_gpu_is_refused_by_name_unless_allowed) {
   auto ranks = cluster(1, 2);
   ranks.push_back({"node0", 2, ranks[0].gpu_uuids});
-  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, {}), Error, [](Error const& e) { return mentions(e, "GPU-0-0") && mentions(e, "share_gpu"); });
+  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, {}), Error, [](Error const& e) {
+    return mentions(e, "GPU-0-0") && mentions(e, "share_gpu");
+  });
   DeviceRequest request;
   request.share_gpu = true;
   BOOST_TEST(choose_devices(ranks, request).back() == 0);
@@ -42,7 +48,9 @@ BOOST_AUTO_TEST_CASE(a_shared_gpu_is_refused_by_name_unless_allowed) {
 BOOST_AUTO_TEST_CASE(a_mix_of_nodes_with_and_without_gpus_names_the_nodes) {
   auto ranks = cluster(2, 4);
   ranks.push_back({"node7", 0, {}});
-  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, {}), Error, [](Error const& e) { return mentions(e, "node7") && mentions(e, "--gpus-per-node"); });
+  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, {}), Error, [](Error const& e) {
+    return mentions(e, "node7") && mentions(e, "--gpus-per-node");
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_cluster_job_or_a_big_checkpoint_does_not_run_on_cpus_unasked) {
@@ -53,7 +61,9 @@ BOOST_AUTO_TEST_CASE(a_cluster_job_or_a_big_checkpoint_does_not_run_on_cpus_unas
   big.checkpoint_bytes = 24'000'000'000;
   asked = big;
   asked.kind = DeviceKind::cpu;
-  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, slurm), Error, [](Error const& e) { return mentions(e, "cpu1"); });
-  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, big), Error, [](Error const& e) { return mentions(e, "device = \"cpu\""); });
+  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, slurm), Error,
+                        [](Error const& e) { return mentions(e, "cpu1"); });
+  BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, big), Error,
+                        [](Error const& e) { return mentions(e, "device = \"cpu\""); });
   BOOST_TEST(choose_devices(ranks, asked)[0] == -1);
 }

@@ -1,5 +1,5 @@
-// Exchanges between real ranks: over MPI on CPUs, and over NCCL with DITBATCH_TEST_DEVICE=cuda, where all
-// ranks share one GPU.
+// Exchanges between real ranks: over MPI on CPUs, and over NCCL with DITBATCH_TEST_DEVICE=cuda,
+// where all ranks share one GPU.
 #define BOOST_TEST_MODULE tensor_comm
 #include <ATen/ATen.h>
 #include <mpi.h>
@@ -22,12 +22,14 @@ namespace {
 
 c10::Device test_device() {
   char const* name = std::getenv("DITBATCH_TEST_DEVICE");
-  return name != nullptr && std::string(name) == "cuda" ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  return name != nullptr && std::string(name) == "cuda" ? c10::Device(c10::kCUDA, 0)
+                                                        : c10::Device(c10::kCPU);
 }
 
 std::unique_ptr<TensorComm> make_comm() {
 #ifdef DITBATCH_CUDA
-  if (test_device().is_cuda()) return std::make_unique<NcclTensorComm>(MPI_COMM_WORLD, test_device());
+  if (test_device().is_cuda())
+    return std::make_unique<NcclTensorComm>(MPI_COMM_WORLD, test_device());
 #endif
   return std::make_unique<MpiTensorComm>(duplicate(MPI_COMM_WORLD));
 }
@@ -50,7 +52,9 @@ at::Tensor marked(int from, int to, std::int64_t rows, at::ScalarType dtype) {
   return (at::arange(rows * 3) % 50 + 10 * from + to).view({rows, 3}).to(dtype).to(test_device());
 }
 
-std::int64_t rows_between(int from, int to) { return (from * 3 + to * 5) % 4; }  // uneven, some empty
+std::int64_t rows_between(int from, int to) {
+  return (from * 3 + to * 5) % 4;
+}  // uneven, some empty
 
 }  // namespace
 
@@ -65,7 +69,8 @@ BOOST_AUTO_TEST_CASE(uneven_exchanges_arrive_whole) {
     }
     std::vector<at::Tensor> const received = comm->all_to_all(send, shapes);
     for (int peer = 0; peer < comm->size(); ++peer) {
-      BOOST_TEST(at::equal(received[static_cast<std::size_t>(peer)], marked(peer, comm->rank(), rows_between(peer, comm->rank()), dtype)));
+      BOOST_TEST(at::equal(received[static_cast<std::size_t>(peer)],
+                           marked(peer, comm->rank(), rows_between(peer, comm->rank()), dtype)));
     }
   }
 }
@@ -93,23 +98,31 @@ BOOST_AUTO_TEST_CASE(every_root_can_broadcast) {
 
 BOOST_AUTO_TEST_CASE(large_messages_arrive_whole) {
   auto const comm = make_comm();
-  std::int64_t const rows = (std::int64_t{16} << 20U) / comm->size();  // 192 MiB in all at float32 x 3
+  std::int64_t const rows =
+      (std::int64_t{16} << 20U) / comm->size();  // 192 MiB in all at float32 x 3
   std::vector<at::Tensor> send(static_cast<std::size_t>(comm->size()));
-  std::vector<std::vector<std::int64_t>> const shapes(static_cast<std::size_t>(comm->size()), {rows / comm->size(), 3});
-  for (int peer = 0; peer < comm->size(); ++peer) send[static_cast<std::size_t>(peer)] = marked(comm->rank(), peer, rows / comm->size(), at::kFloat);
+  std::vector<std::vector<std::int64_t>> const shapes(static_cast<std::size_t>(comm->size()),
+                                                      {rows / comm->size(), 3});
+  for (int peer = 0; peer < comm->size(); ++peer)
+    send[static_cast<std::size_t>(peer)] =
+        marked(comm->rank(), peer, rows / comm->size(), at::kFloat);
   std::vector<at::Tensor> const received = comm->all_to_all(send, shapes);
   for (int peer = 0; peer < comm->size(); ++peer) {
-    BOOST_TEST(at::equal(received[static_cast<std::size_t>(peer)], marked(peer, comm->rank(), rows / comm->size(), at::kFloat)));
+    BOOST_TEST(at::equal(received[static_cast<std::size_t>(peer)],
+                         marked(peer, comm->rank(), rows / comm->size(), at::kFloat)));
   }
 }
 
 BOOST_AUTO_TEST_CASE(the_groups_of_a_mesh_are_those_of_its_coordinates) {
   int const size = size_of(MPI_COMM_WORLD);
-  for (MeshShape const shape : {MeshShape{size, 1, 1, 1, 1}, MeshShape{1, 1, 1, 1, size}, MeshShape{1, size % 2 == 0 ? 2 : 1, 1, size % 2 == 0 ? size / 2 : size, 1}}) {
+  for (MeshShape const shape :
+       {MeshShape{size, 1, 1, 1, 1}, MeshShape{1, 1, 1, 1, size},
+        MeshShape{1, size % 2 == 0 ? 2 : 1, 1, size % 2 == 0 ? size / 2 : size, 1}}) {
     MeshComms const comms = make_mesh_comms(MPI_COMM_WORLD, shape, test_device());
     BOOST_TEST(comms.replica->size() == shape.ranks_per_replica());
     BOOST_TEST(comms.branch->size() == shape.ranks_per_branch());
-    BOOST_TEST(comms.branch->rank() == comms.coordinate.ring * shape.ulysses + comms.coordinate.ulysses);
+    BOOST_TEST(comms.branch->rank() ==
+               comms.coordinate.ring * shape.ulysses + comms.coordinate.ulysses);
     BOOST_TEST(comms.cfg->rank() == comms.coordinate.cfg);
     BOOST_TEST(comms.ring->rank() == comms.coordinate.ring);
     BOOST_TEST(comms.ulysses->rank() == comms.coordinate.ulysses);
@@ -122,5 +135,6 @@ BOOST_AUTO_TEST_CASE(texts_of_all_sizes_are_gathered) {
   std::string const mine(static_cast<std::size_t>(rank_of(MPI_COMM_WORLD)) * 1000, 'x');
   std::vector<std::string> const all = all_gather_strings(MPI_COMM_WORLD, mine);
   for (std::size_t rank = 0; rank < all.size(); ++rank) BOOST_TEST(all[rank].size() == rank * 1000);
-  BOOST_TEST(broadcast_string(MPI_COMM_WORLD, mine, size_of(MPI_COMM_WORLD) - 1).size() == (all.size() - 1) * 1000);
+  BOOST_TEST(broadcast_string(MPI_COMM_WORLD, mine, size_of(MPI_COMM_WORLD) - 1).size() ==
+             (all.size() - 1) * 1000);
 }

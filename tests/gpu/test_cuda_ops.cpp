@@ -1,5 +1,5 @@
-// On a GPU: a row's bits do not depend on the rows, heads and queries around it, and the results agree
-// with plain ATen in float32.
+// On a GPU: a row's bits do not depend on the rows, heads and queries around it, and the results
+// agree with plain ATen in float32.
 #define BOOST_TEST_MODULE cuda_ops
 #include <ATen/ATen.h>
 
@@ -27,9 +27,11 @@ struct GemmShape {
   std::int64_t k, n;
 };
 // Every linear layer of FLUX.1, T5-XXL and CLIP-L, and of small models.
-std::vector<GemmShape> const shapes{{3072, 3072}, {3072, 12288}, {12288, 3072}, {15360, 3072}, {3072, 18432}, {3072, 9216}, {3072, 64}, {64, 3072},
-                                    {4096, 3072}, {768, 3072}, {256, 3072}, {3072, 6144}, {4096, 10240}, {10240, 4096}, {768, 768}, {512, 512},
-                                    {128, 16}, {16, 128}, {144, 144}, {640, 128}, {40, 120}};
+std::vector<GemmShape> const shapes{
+    {3072, 3072},  {3072, 12288}, {12288, 3072}, {15360, 3072}, {3072, 18432}, {3072, 9216},
+    {3072, 64},    {64, 3072},    {4096, 3072},  {768, 3072},   {256, 3072},   {3072, 6144},
+    {4096, 10240}, {10240, 4096}, {768, 768},    {512, 512},    {128, 16},     {16, 128},
+    {144, 144},    {640, 128},    {40, 120}};
 
 }  // namespace
 
@@ -37,7 +39,8 @@ BOOST_AUTO_TEST_CASE(a_row_of_linear_does_not_depend_on_the_others) {
   std::mt19937 random(1);
   for (at::ScalarType const dtype : {at::kBFloat16, at::kHalf, at::kFloat}) {
     for (GemmShape const shape : shapes) {
-      at::Tensor const weight = drawn({shape.n, shape.k}, dtype, 1 / std::sqrt(static_cast<double>(shape.k)));
+      at::Tensor const weight =
+          drawn({shape.n, shape.k}, dtype, 1 / std::sqrt(static_cast<double>(shape.k)));
       at::Tensor const bias = drawn({shape.n}, dtype);
       for (std::int64_t const rows : {4608, 1536, 1101, 77}) {
         at::Tensor const x = drawn({rows, shape.k}, dtype);
@@ -45,13 +48,23 @@ BOOST_AUTO_TEST_CASE(a_row_of_linear_does_not_depend_on_the_others) {
         int different = 0;
         for (int i = 0; i < 8; ++i) {
           auto const begin = static_cast<std::int64_t>(random() % static_cast<unsigned>(rows));
-          auto const size = 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(rows - begin));
-          different += at::equal(ops::linear(x.narrow(0, begin, size), weight, bias), all.narrow(0, begin, size)) ? 0 : 1;
+          auto const size =
+              1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(rows - begin));
+          different += at::equal(ops::linear(x.narrow(0, begin, size), weight, bias),
+                                 all.narrow(0, begin, size))
+                           ? 0
+                           : 1;
         }
-        BOOST_TEST(different == 0, "K " << shape.k << " N " << shape.n << " rows " << rows << " " << at::toString(dtype));
-        at::Tensor const exact = at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.to(at::kFloat));
-        double const error = ((all.to(at::kFloat) - exact).abs().max() / exact.abs().max()).item<double>();
-        BOOST_TEST(error < (dtype == at::kFloat ? 1e-5 : dtype == at::kHalf ? 2e-3 : 1e-2), "K " << shape.k << " N " << shape.n << ": " << error);
+        BOOST_TEST(different == 0, "K " << shape.k << " N " << shape.n << " rows " << rows << " "
+                                        << at::toString(dtype));
+        at::Tensor const exact =
+            at::linear(x.to(at::kFloat), weight.to(at::kFloat), bias.to(at::kFloat));
+        double const error =
+            ((all.to(at::kFloat) - exact).abs().max() / exact.abs().max()).item<double>();
+        BOOST_TEST(error < (dtype == at::kFloat  ? 1e-5
+                            : dtype == at::kHalf ? 2e-3
+                                                 : 1e-2),
+                   "K " << shape.k << " N " << shape.n << ": " << error);
       }
     }
   }
@@ -63,8 +76,11 @@ BOOST_AUTO_TEST_CASE(a_query_of_attention_does_not_depend_on_the_others) {
     std::int64_t tokens, heads, head_size;
     at::ScalarType dtype;
   };
-  for (Case const c : {Case{4608, 24, 128, at::kBFloat16}, Case{1536, 24, 128, at::kBFloat16}, Case{4173, 24, 128, at::kBFloat16}, Case{1101, 24, 128, at::kHalf},
-                       Case{81, 8, 16, at::kBFloat16}, Case{77, 6, 24, at::kBFloat16}, Case{300, 4, 32, at::kBFloat16}, Case{300, 3, 40, at::kFloat}, Case{1024, 1, 512, at::kBFloat16}}) {
+  for (Case const c : {Case{4608, 24, 128, at::kBFloat16}, Case{1536, 24, 128, at::kBFloat16},
+                       Case{4173, 24, 128, at::kBFloat16}, Case{1101, 24, 128, at::kHalf},
+                       Case{81, 8, 16, at::kBFloat16}, Case{77, 6, 24, at::kBFloat16},
+                       Case{300, 4, 32, at::kBFloat16}, Case{300, 3, 40, at::kFloat},
+                       Case{1024, 1, 512, at::kBFloat16}}) {
     at::Tensor const q = drawn({1, c.tokens, c.heads, c.head_size}, c.dtype);
     at::Tensor const k = drawn({1, c.tokens, c.heads, c.head_size}, c.dtype);
     at::Tensor const v = drawn({1, c.tokens, c.heads, c.head_size}, c.dtype);
@@ -72,18 +88,25 @@ BOOST_AUTO_TEST_CASE(a_query_of_attention_does_not_depend_on_the_others) {
     int different = 0;
     for (int i = 0; i < 12; ++i) {
       auto const begin = static_cast<std::int64_t>(random() % static_cast<unsigned>(c.tokens));
-      auto const size = 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(c.tokens - begin));
+      auto const size =
+          1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(c.tokens - begin));
       auto const head = static_cast<std::int64_t>(random() % static_cast<unsigned>(c.heads));
-      auto const heads = 1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(c.heads - head));
+      auto const heads =
+          1 + static_cast<std::int64_t>(random() % static_cast<unsigned>(c.heads - head));
       auto const cut = [&](at::Tensor const& x) { return x.narrow(2, head, heads).contiguous(); };
-      at::Tensor const part = ops::attention(cut(q).narrow(1, begin, size).contiguous(), cut(k), cut(v));
+      at::Tensor const part =
+          ops::attention(cut(q).narrow(1, begin, size).contiguous(), cut(k), cut(v));
       different += at::equal(part, cut(all).narrow(1, begin, size)) ? 0 : 1;
     }
-    BOOST_TEST(different == 0, c.tokens << " tokens, " << c.heads << " heads of " << c.head_size << " " << at::toString(c.dtype));
+    BOOST_TEST(different == 0, c.tokens << " tokens, " << c.heads << " heads of " << c.head_size
+                                        << " " << at::toString(c.dtype));
     auto const wide = [](at::Tensor const& x) { return x.to(at::kDouble).transpose(1, 2); };
-    at::Tensor const weights = at::softmax(at::matmul(wide(q), wide(k).transpose(2, 3)) / std::sqrt(static_cast<double>(c.head_size)), -1);
+    at::Tensor const weights = at::softmax(
+        at::matmul(wide(q), wide(k).transpose(2, 3)) / std::sqrt(static_cast<double>(c.head_size)),
+        -1);
     at::Tensor const exact = at::matmul(weights, wide(v)).transpose(1, 2);
-    double const error = ((all.to(at::kDouble) - exact).abs().max() / exact.abs().max()).item<double>();
+    double const error =
+        ((all.to(at::kDouble) - exact).abs().max() / exact.abs().max()).item<double>();
     BOOST_TEST(error < (c.dtype == at::kFloat ? 1e-5 : 2e-2), error);
   }
 }
@@ -96,8 +119,10 @@ BOOST_AUTO_TEST_CASE(row_wise_ops_do_not_depend_on_the_rows) {
       for (std::int64_t const begin : {0, 1, 77, 300}) {
         for (std::int64_t const size : {1, 7, 64, 200}) {
           at::Tensor const part = x.narrow(0, begin, size).contiguous();
-          BOOST_TEST(at::equal(ops::layer_norm(part, 1e-6), ops::layer_norm(x, 1e-6).narrow(0, begin, size)));
-          BOOST_TEST(at::equal(ops::rms_norm(part, weight, 1e-6), ops::rms_norm(x, weight, 1e-6).narrow(0, begin, size)));
+          BOOST_TEST(at::equal(ops::layer_norm(part, 1e-6),
+                               ops::layer_norm(x, 1e-6).narrow(0, begin, size)));
+          BOOST_TEST(at::equal(ops::rms_norm(part, weight, 1e-6),
+                               ops::rms_norm(x, weight, 1e-6).narrow(0, begin, size)));
           BOOST_TEST(at::equal(ops::gelu_tanh(part), ops::gelu_tanh(x).narrow(0, begin, size)));
           BOOST_TEST(at::equal(ops::silu(part), ops::silu(x).narrow(0, begin, size)));
         }

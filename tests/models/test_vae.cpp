@@ -152,6 +152,33 @@ BOOST_DATA_TEST_CASE(every_number_of_ranks_gives_the_same_bits, boost::unit_test
   }
 }
 
+// The last convolution made so loud that some pixels, and no whole tile, leave the range of
+// float32.
+BOOST_AUTO_TEST_CASE(a_few_bad_pixels_are_seen) {
+  class LoudWeights final : public WeightSource {
+   public:
+    LoudWeights(WeightSource& source, double gain) : source_(source), gain_(gain) {}
+    [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override {
+      at::Tensor const taken = source_.take(spec);
+      return spec.name == "decoder.conv_out.weight" ? taken * gain_ : taken;
+    }
+
+   private:
+    WeightSource& source_;
+    double gain_;
+  };
+  Folder const folder("plain");
+  auto const source = open_weights(folder.component, at::kFloat, test_device());
+  auto const is_finite = [&](double gain) {
+    LoudWeights loud(*source, gain);
+    VaeDecoder const decoder(folder.config, loud);
+    DecodedImage const image = decode_alone(decoder, folder.latents("16x8", at::kFloat));
+    return image.finite;
+  };
+  BOOST_TEST(is_finite(1e37));
+  BOOST_TEST(!is_finite(2.5e38));
+}
+
 // Tiles are cut by the size of the image, so the cut itself must not show either.
 BOOST_AUTO_TEST_CASE(tiles_cover_the_map_and_do_not_depend_on_ranks) {
   for (std::int64_t const rows : {1, 2, 7, 8, 9, 13, 64, 129}) {

@@ -1,5 +1,6 @@
 // Writes a run folder with generated rows, for the tests that read it with other programs:
-//   make_shards RUN_DIR ROWS.json      rows as a JSON list of {id, index, width, height, value, prompt, ...}
+//   make_shards RUN_DIR ROWS.json      rows as a JSON list of {id, index, width, height, value,
+//   prompt, ...}
 // Pixels are (value + 7 y + 3 x + 5 c) mod 251, which the reader computes by itself.
 #include <unistd.h>
 
@@ -19,7 +20,9 @@ class OpenGate final : public PublishGate {
  public:
   explicit OpenGate(std::string index) : index_(std::move(index)) {}
   bool may_append(std::string const&, std::uint16_t) override { return true; }
-  int next_shard_number(std::int64_t width_px, std::int64_t height_px) override { return next_[size_folder(width_px, height_px)]++; }
+  int next_shard_number(std::int64_t width_px, std::int64_t height_px) override {
+    return next_[size_folder(width_px, height_px)]++;
+  }
   void published(PublishedShard const& shard) override { append_index_line(index_, shard); }
 
  private:
@@ -51,7 +54,8 @@ ShardRow row_of(nlohmann::json const& made) {
   int const value = made.at("value");
   for (int y = 0; y < row.height; ++y) {
     for (int x = 0; x < row.width; ++x) {
-      for (int c = 0; c < 3; ++c) row.pixels.push_back(static_cast<std::uint8_t>((value + 7 * y + 3 * x + 5 * c) % 251));
+      for (int c = 0; c < 3; ++c)
+        row.pixels.push_back(static_cast<std::uint8_t>((value + 7 * y + 3 * x + 5 * c) % 251));
     }
   }
   return row;

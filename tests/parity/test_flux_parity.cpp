@@ -1,5 +1,5 @@
-// Every stage of small random Flux pipelines against diffusers and transformers, which drew the references
-// (make_references.py) just before: float32 on the CPU.
+// Every stage of small random Flux pipelines against diffusers and transformers, which drew the
+// references (make_references.py) just before: float32 on the CPU.
 #define BOOST_TEST_MODULE flux_parity
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -31,8 +31,10 @@ struct MpiFixture {
 };
 BOOST_TEST_GLOBAL_FIXTURE(MpiFixture);
 
-std::vector<std::string> const pipelines{"a-dev-legacy", "b-schnell-json", "c-dev-json", "d-schnell-legacy", "b-dev-legacy", "a-schnell-json"};
-std::vector<std::string> const prompts{"a red fox on a hill", "Two  blue BOATS, it's naïve! 4k </s> é", "", [] {
+std::vector<std::string> const pipelines{"a-dev-legacy",     "b-schnell-json", "c-dev-json",
+                                         "d-schnell-legacy", "b-dev-legacy",   "a-schnell-json"};
+std::vector<std::string> const prompts{"a red fox on a hill",
+                                       "Two  blue BOATS, it's naïve! 4k </s> é", "", [] {
                                          std::string text = "東京の夜景 ";
                                          for (int i = 0; i < 30; ++i) text += "quiet golden clock ";
                                          return text;
@@ -44,7 +46,8 @@ struct Loaded {
   Checkpoint checkpoint;
   FluxConfigs configs;
   std::map<std::string, at::Tensor> references;
-  explicit Loaded(std::string const& name) : references(test::load_references(folder() + "/" + name + ".references.safetensors")) {
+  explicit Loaded(std::string const& name)
+      : references(test::load_references(folder() + "/" + name + ".references.safetensors")) {
     Problems problems;
     checkpoint = open_checkpoint(folder() + "/" + name, WeightFiles::required, problems);
     configs = read_flux_configs(checkpoint, WeightFiles::required, problems);
@@ -81,8 +84,10 @@ BOOST_DATA_TEST_CASE(tokenizers_give_the_same_ids, boost::unit_test::data::make(
   problems.throw_if_any();
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     auto const row = static_cast<std::int64_t>(i);
-    BOOST_TEST(at::equal(at::tensor(clip->encode(prompts[i], 77), at::kLong), loaded.references.at("clip.ids")[row].to(at::kLong)));
-    BOOST_TEST(at::equal(at::tensor(t5->encode(prompts[i], 24), at::kLong), loaded.references.at("t5.ids")[row].to(at::kLong)));
+    BOOST_TEST(at::equal(at::tensor(clip->encode(prompts[i], 77), at::kLong),
+                         loaded.references.at("clip.ids")[row].to(at::kLong)));
+    BOOST_TEST(at::equal(at::tensor(t5->encode(prompts[i], 24), at::kLong),
+                         loaded.references.at("t5.ids")[row].to(at::kLong)));
   }
 }
 
@@ -97,8 +102,10 @@ BOOST_DATA_TEST_CASE(encoders_agree, boost::unit_test::data::make(pipelines), na
   };
   for (std::int64_t i = 0; i < 4; ++i) {
     std::string const number = std::to_string(i);
-    BOOST_TEST(relative_difference(clip.encode_pooled(row_of("clip.ids", i)), loaded.references.at("clip.pooled." + number)) < 1e-4);
-    BOOST_TEST(relative_difference(t5.encode(row_of("t5.ids", i)), loaded.references.at("t5.hidden." + number)) < 1e-4);
+    BOOST_TEST(relative_difference(clip.encode_pooled(row_of("clip.ids", i)),
+                                   loaded.references.at("clip.pooled." + number)) < 1e-4);
+    BOOST_TEST(relative_difference(t5.encode(row_of("t5.ids", i)),
+                                   loaded.references.at("t5.hidden." + number)) < 1e-4);
   }
 }
 
@@ -108,8 +115,12 @@ BOOST_DATA_TEST_CASE(one_transformer_step_agrees, boost::unit_test::data::make(p
   FluxTransformer const transformer(loaded.configs.transformer, *loaded.weights("transformer"));
   TokenLayout const layout = make_token_layout(11, 15, {});
   SelfTensorComm self;
-  auto const conditioning = transformer.prepare(references.at("step.encoder_hidden_states"), references.at("step.pooled_projections"), layout, 5);
-  at::Tensor const made = transformer(references.at("step.hidden_states").squeeze(0), at::full({1}, 0.73F), at::full({1}, 3.5F), conditioning, {self, self});
+  auto const conditioning =
+      transformer.prepare(references.at("step.encoder_hidden_states"),
+                          references.at("step.pooled_projections"), layout, 5);
+  at::Tensor const made =
+      transformer(references.at("step.hidden_states").squeeze(0), at::full({1}, 0.73F),
+                  at::full({1}, 3.5F), conditioning, {self, self});
   BOOST_TEST(relative_difference(made, references.at("step.prediction").squeeze(0)) < 1e-4);
 }
 
@@ -118,14 +129,17 @@ BOOST_DATA_TEST_CASE(vae_images_agree, boost::unit_test::data::make(pipelines), 
   VaeDecoder const vae(loaded.configs.vae, *loaded.weights("vae"));
   SelfTensorComm self;
   for (char const* size : {"5x7", "8x8", "13x3"}) {
-    DecodedImage const made = vae.decode(loaded.references.at(std::string("vae.latents.") + size), self);
+    DecodedImage const made =
+        vae.decode(loaded.references.at(std::string("vae.latents.") + size), self);
     at::Tensor const expected = loaded.references.at(std::string("vae.image.") + size) * 255;
     BOOST_TEST(made.finite);
-    BOOST_TEST((made.pixels.to(at::kFloat) - expected).abs().max().item<float>() < 0.51F);  // rounded once, and no more
+    BOOST_TEST((made.pixels.to(at::kFloat) - expected).abs().max().item<float>() <
+               0.51F);  // rounded once, and no more
   }
 }
 
-BOOST_DATA_TEST_CASE(schedules_latents_and_images_agree, boost::unit_test::data::make(pipelines), name) {
+BOOST_DATA_TEST_CASE(schedules_latents_and_images_agree, boost::unit_test::data::make(pipelines),
+                     name) {
   Loaded const loaded(name);
   MeshComms comms = make_mesh_comms(MPI_COMM_WORLD, {}, at::kCPU);
   ModelConfig model;
@@ -137,28 +151,35 @@ BOOST_DATA_TEST_CASE(schedules_latents_and_images_agree, boost::unit_test::data:
   for (auto const& made : cases->value) {
     ImageRecord const record = record_of(made);
     at::Tensor const noise = pipeline.initial_latents(record);
-    Schedule const schedule = make_flow_match_schedule(loaded.configs.schedule, record.steps, noise.size(0));
+    Schedule const schedule =
+        make_flow_match_schedule(loaded.configs.schedule, record.steps, noise.size(0));
     at::Tensor const sigmas = loaded.references.at("sigmas." + record.id);
     BOOST_TEST((at::tensor(schedule.sigmas) - sigmas).abs().max().item<float>() < 1e-6F);
 
     at::Tensor const latents = pipeline.denoise(noise, pipeline.encode_prompt(record), record);
-    double const latent_error = relative_difference(latents, loaded.references.at("latents." + record.id));
+    double const latent_error =
+        relative_difference(latents, loaded.references.at("latents." + record.id));
     BOOST_TEST(latent_error < 1e-3);
     at::Tensor const pixels = pipeline.decode_latents(latents, record).pixels.to(at::kFloat);
-    float const pixel_error = (pixels - loaded.references.at("image." + record.id)).abs().max().item<float>();
+    float const pixel_error =
+        (pixels - loaded.references.at("image." + record.id)).abs().max().item<float>();
     BOOST_TEST(pixel_error <= 1.0F);
-    BOOST_TEST_MESSAGE(name << " " << record.id << ": latents " << latent_error << ", pixels " << pixel_error);
+    BOOST_TEST_MESSAGE(name << " " << record.id << ": latents " << latent_error << ", pixels "
+                            << pixel_error);
   }
 }
 
 BOOST_AUTO_TEST_CASE(noise_is_what_pytorch_draws) {
   for (std::string const& name : pipelines) {
-    auto const references = test::load_references(folder() + "/" + name + ".references.safetensors");
+    auto const references =
+        test::load_references(folder() + "/" + name + ".references.safetensors");
     for (char const* seed : {"5", "4294979641", "18446744073709551615"}) {
       for (at::ScalarType const dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
-        at::Tensor const expected = references.at("noise." + std::string(seed) + "." + at::toString(dtype));
+        at::Tensor const expected =
+            references.at("noise." + std::string(seed) + "." + at::toString(dtype));
         LatentShape const shape{expected.size(1), expected.size(2), expected.size(3)};
-        BOOST_TEST(at::equal(draw_initial_latents(std::strtoull(seed, nullptr, 10), shape, dtype), expected));
+        BOOST_TEST(at::equal(draw_initial_latents(std::strtoull(seed, nullptr, 10), shape, dtype),
+                             expected));
       }
     }
   }

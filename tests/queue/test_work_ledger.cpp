@@ -22,7 +22,8 @@ ImageRecord record(std::string id, std::int64_t width_px, std::int64_t steps = 4
 
 std::vector<ImageRecord> mixed_records(int count) {
   std::vector<ImageRecord> records;
-  for (int i = 0; i < count; ++i) records.push_back(record("r" + std::to_string(i), 64 + 32 * (i % 3)));
+  for (int i = 0; i < count; ++i)
+    records.push_back(record("r" + std::to_string(i), 64 + 32 * (i % 3)));
   return records;
 }
 

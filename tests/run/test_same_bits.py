@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The same records on 1 to 8 ranks in many layouts: every image has the same SHA-256.
 
-    test_same_bits.py DITBATCH MPIRUN_SH WORK_DIR [fp32|bf16]
+    test_same_bits.py DITBATCH MPIRUN_SH WORK_DIR [fp32|bf16 ...]
+
+Pipeline d (8 heads) in every dtype named, pipeline b (6 heads, so degrees of 3 and 6) in the last.
 """
 import hashlib
 import json
@@ -97,7 +99,7 @@ def main():
         made = make_pipeline(arch, kind, "legacy", 7, folder)
         heads, scale = made.transformer.config.num_attention_heads, made.vae_scale_factor * 2
         manifest = records(scale)
-        for dtype in DTYPES:
+        for dtype in DTYPES if arch == "d" else DTYPES[-1:]:
             expected = run(f"{arch}-{dtype}-one", manifest, folder, dtype, 1, (1, 1, 1))
             assert len(expected) == 12 and len(set(expected.values())) == 12
             count = 0

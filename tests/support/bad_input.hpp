@@ -15,7 +15,8 @@ namespace ditbatch::test {
 class ScratchFolder {
  public:
   explicit ScratchFolder(std::string const& name)
-      : path_(std::filesystem::temp_directory_path() / ("ditbatch-" + name + "-" + std::to_string(::getpid()))) {
+      : path_(std::filesystem::temp_directory_path() /
+              ("ditbatch-" + name + "-" + std::to_string(::getpid()))) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }
@@ -35,15 +36,18 @@ inline void write_file(std::string const& path, std::string const& bytes) {
 }
 
 /// Checks that some problem names the file and says the text.
-inline void check_refused(Problems const& problems, std::string const& file, std::string const& text, std::string const& what) {
+inline void check_refused(Problems const& problems, std::string const& file,
+                          std::string const& text, std::string const& what) {
   bool found = false;
   std::string all;
   for (Problem const& problem : problems.all()) {
     std::string const line = to_string(problem);
     all += "\n  " + line;
-    found = found || (problem.where.file.find(file) != std::string::npos && line.find(text) != std::string::npos);
+    found = found || (problem.where.file.find(file) != std::string::npos &&
+                      line.find(text) != std::string::npos);
   }
-  BOOST_TEST(found, what << ": no problem with " << file << " that says '" << text << "', but:" << all);
+  BOOST_TEST(found,
+             what << ": no problem with " << file << " that says '" << text << "', but:" << all);
 }
 
 }  // namespace ditbatch::test

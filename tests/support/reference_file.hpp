@@ -19,9 +19,11 @@ inline std::map<std::string, at::Tensor> load_references(std::string const& path
   std::ifstream file(path, std::ios::binary);
   std::map<std::string, at::Tensor> tensors;
   for (auto const& [name, entry] : header->tensors) {
-    at::Tensor const tensor = at::empty(entry.shape, at::TensorOptions().dtype(parameter_type(entry.dtype).value()));
+    at::Tensor const tensor =
+        at::empty(entry.shape, at::TensorOptions().dtype(parameter_type(entry.dtype).value()));
     file.seekg(static_cast<std::streamoff>(entry.offset));
-    file.read(static_cast<char*>(tensor.data_ptr()), static_cast<std::streamsize>(entry.size_bytes));
+    file.read(static_cast<char*>(tensor.data_ptr()),
+              static_cast<std::streamsize>(entry.size_bytes));
     if (!file) throw std::runtime_error(path + " is cut off");
     tensors[name] = tensor;
   }

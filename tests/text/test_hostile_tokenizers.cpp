@@ -16,7 +16,8 @@ using test::write_file;
 
 namespace {
 
-std::string const vocab = R"({"a":0,"b":1,"ab":2,"a</w>":3,"b</w>":4,"ab</w>":5,"<|startoftext|>":6,"<|endoftext|>":7})";
+std::string const vocab =
+    R"({"a":0,"b":1,"ab":2,"a</w>":3,"b</w>":4,"ab</w>":5,"<|startoftext|>":6,"<|endoftext|>":7})";
 std::string const merges = "#version: 0.2\na b\na b</w>\n";
 std::string const extra = [] {
   std::string pieces;
@@ -25,20 +26,24 @@ std::string const extra = [] {
 }();
 
 std::string t5_json(std::string const& vocabulary, std::string const& normalizer = "null") {
-  return R"({"normalizer":)" + normalizer + R"(,"model":{"type":"Unigram","unk_id":2,"vocab":)" + vocabulary + "}}";
+  return R"({"normalizer":)" + normalizer + R"(,"model":{"type":"Unigram","unk_id":2,"vocab":)" +
+         vocabulary + "}}";
 }
-std::string const t5_vocab = R"([["<pad>",0.0],["</s>",0.0],["<unk>",0.0],["▁",-2.0],["a",-3.0])" + extra + "]";
+std::string const t5_vocab =
+    R"([["<pad>",0.0],["</s>",0.0],["<unk>",0.0],["▁",-2.0],["a",-3.0])" + extra + "]";
 
 // One field of a protobuf message with bytes in it.
 std::string field(int number, std::string const& bytes) {
-  return std::string(1, static_cast<char>(number << 3 | 2)) + static_cast<char>(bytes.size()) + bytes;
+  return std::string(1, static_cast<char>(number << 3 | 2)) + static_cast<char>(bytes.size()) +
+         bytes;
 }
 std::string piece(std::string const& text, float score) {
   std::string bits(4, '\0');
   std::memcpy(bits.data(), &score, 4);
   return field(1, field(1, text) + "\x15" + bits);
 }
-std::string const spiece = piece("<pad>", 0) + piece("</s>", 0) + piece("<unk>", 0) + piece("\xE2\x96\x81", -2) + piece("a", -3);
+std::string const spiece = piece("<pad>", 0) + piece("</s>", 0) + piece("<unk>", 0) +
+                           piece("\xE2\x96\x81", -2) + piece("a", -3);
 
 struct Bad {
   char const* what;
@@ -58,43 +63,60 @@ std::vector<Bad> const bad_clip{
     {"a text as id", "vocab.json", R"({"a":"1"})", "has no id"},
     {"a duplicate key", "vocab.json", R"({"a":1,"a":2})", "duplicate key"},
     {"bad UTF-8", "vocab.json", "{\"\xC3\x28\":1}", "bad UTF-8"},
-    {"no special tokens", "vocab.json", R"({"a":0,"b":1,"ab":2,"a</w>":3,"b</w>":4,"ab</w>":5})", "not in the vocabulary"},
+    {"no special tokens", "vocab.json", R"({"a":0,"b":1,"ab":2,"a</w>":3,"b</w>":4,"ab</w>":5})",
+     "not in the vocabulary"},
     {"a merge of one text", "merges.txt", "#version: 0.2\na\n", "not a merge"},
     {"a merge of three texts", "merges.txt", "a b c\n", "not a merge"},
     {"a merge of unknown texts", "merges.txt", "a x\n", "not a merge"},
     {"a merge whose result is unknown", "merges.txt", "b a\n", "not a merge"},
     {"a config that is a list", "tokenizer_config.json", "[]", "not a JSON object"},
     {"a token that is a number", "tokenizer_config.json", R"({"eos_token":3})", "not a token"},
-    {"an added token without content", "tokenizer_config.json", R"({"added_tokens_decoder":{"6":{}}})", "not usable"},
-    {"an added token with a name for an id", "tokenizer_config.json", R"({"added_tokens_decoder":{"six":{"content":"x"}}})", "not usable"},
-    {"an added token with a huge id", "tokenizer_config.json", R"({"added_tokens_decoder":{"99999999":{"content":"x"}}})", "not usable"},
+    {"an added token without content", "tokenizer_config.json",
+     R"({"added_tokens_decoder":{"6":{}}})", "not usable"},
+    {"an added token with a name for an id", "tokenizer_config.json",
+     R"({"added_tokens_decoder":{"six":{"content":"x"}}})", "not usable"},
+    {"an added token with a huge id", "tokenizer_config.json",
+     R"({"added_tokens_decoder":{"99999999":{"content":"x"}}})", "not usable"},
     {"a tokenizer.json without a model", "tokenizer.json", "{}", "no BPE model"},
-    {"a tokenizer.json of another kind", "tokenizer.json", R"({"model":{"type":"WordPiece","vocab":{"a":1}}})", "no BPE model"},
-    {"merges that are a text", "tokenizer.json", R"({"model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":"a b"}})", "byte pair encoding needs them"},
-    {"a merge that is a number", "tokenizer.json", R"({"model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":[1]}})", "not a merge"},
+    {"a tokenizer.json of another kind", "tokenizer.json",
+     R"({"model":{"type":"WordPiece","vocab":{"a":1}}})", "no BPE model"},
+    {"merges that are a text", "tokenizer.json",
+     R"({"model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":"a b"}})",
+     "byte pair encoding needs them"},
+    {"a merge that is a number", "tokenizer.json",
+     R"({"model":{"type":"BPE","vocab":)" + vocab + R"(,"merges":[1]}})", "not a merge"},
     {"nested a million deep", "tokenizer.json", std::string(1'000'000, '['), "nested deeper"},
 };
 
 std::vector<Bad> const bad_t5{
     {"no JSON", "tokenizer.json", "{", "not valid JSON"},
     {"no model", "tokenizer.json", "{}", "no Unigram model"},
-    {"another kind", "tokenizer.json", R"({"model":{"type":"BPE","vocab":[]}})", "no Unigram model"},
+    {"another kind", "tokenizer.json", R"({"model":{"type":"BPE","vocab":[]}})",
+     "no Unigram model"},
     {"a vocabulary that is an object", "tokenizer.json", t5_json("{}"), "no Unigram model"},
     {"an empty vocabulary", "tokenizer.json", t5_json("[]"), "holds 0 pieces"},
     {"a piece without a score", "tokenizer.json", t5_json(R"([["a"]])"), "not a piece"},
     {"a score that is a text", "tokenizer.json", t5_json(R"([["a","b"]])"), "not a piece"},
-    {"an empty piece", "tokenizer.json", t5_json(R"([["<pad>",0],["</s>",0],["<unk>",0],["",0]])"), "not a piece"},
-    {"no end token", "tokenizer.json", t5_json(R"([["<pad>",0],["x",0],["<unk>",0],["a",0])" + extra + "]"), "not in the vocabulary"},
-    {"a character map that is no base64", "tokenizer.json", t5_json(t5_vocab, R"({"type":"Precompiled","precompiled_charsmap":"!!!!"})"), "not base64"},
-    {"a character map that is a number", "tokenizer.json", t5_json(t5_vocab, R"({"type":"Precompiled","precompiled_charsmap":7})"), "not base64"},
-    {"a character map cut off", "tokenizer.json", t5_json(t5_vocab, R"({"type":"Precompiled","precompiled_charsmap":"/////w=="})"), "character map is broken"},
+    {"an empty piece", "tokenizer.json", t5_json(R"([["<pad>",0],["</s>",0],["<unk>",0],["",0]])"),
+     "not a piece"},
+    {"no end token", "tokenizer.json",
+     t5_json(R"([["<pad>",0],["x",0],["<unk>",0],["a",0])" + extra + "]"), "not in the vocabulary"},
+    {"a character map that is no base64", "tokenizer.json",
+     t5_json(t5_vocab, R"({"type":"Precompiled","precompiled_charsmap":"!!!!"})"), "not base64"},
+    {"a character map that is a number", "tokenizer.json",
+     t5_json(t5_vocab, R"({"type":"Precompiled","precompiled_charsmap":7})"), "not base64"},
+    {"a character map cut off", "tokenizer.json",
+     t5_json(t5_vocab, R"({"type":"Precompiled","precompiled_charsmap":"/////w=="})"),
+     "character map is broken"},
     {"an empty model", "spiece.model", "", "truncated"},
     {"a text for a model", "spiece.model", "this is not a protobuf", "truncated"},
     {"a model cut off", "spiece.model", spiece.substr(0, spiece.size() - 3), "truncated"},
     {"a piece with bad UTF-8", "spiece.model", spiece + piece("\xFF", -1), "not a piece"},
-    {"a piece with an infinite score", "spiece.model", spiece + piece("b", std::numeric_limits<float>::infinity()), "not a piece"},
+    {"a piece with an infinite score", "spiece.model",
+     spiece + piece("b", std::numeric_limits<float>::infinity()), "not a piece"},
     {"a model of another kind", "spiece.model", spiece + field(2, "\x18\x02"), "no Unigram model"},
-    {"a field that claims 2^63 bytes", "spiece.model", "\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", "truncated"},
+    {"a field that claims 2^63 bytes", "spiece.model", "\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F",
+     "truncated"},
 };
 
 void write_clip(ScratchFolder const& folder) {
@@ -158,7 +180,8 @@ BOOST_AUTO_TEST_CASE(no_character_map_or_model_crashes) {
     std::uint32_t const trie_bytes = static_cast<std::uint32_t>(4 * (random() % 40));
     std::string map(4, '\0');
     std::memcpy(map.data(), &trie_bytes, 4);
-    if (auto const parsed = text::CharacterMap::parse(map + bytes)) (void)parsed->normalize("A text: \xE2\x91\xA0 e\xCC\x81 \xF0\x9F\x99\x82");
+    if (auto const parsed = text::CharacterMap::parse(map + bytes))
+      (void)parsed->normalize("A text: \xE2\x91\xA0 e\xCC\x81 \xF0\x9F\x99\x82");
   }
   for (int round = 0; round < 5000; ++round) {
     std::string bytes = spiece;

@@ -13,19 +13,22 @@ using namespace ditbatch;
 
 namespace {
 
-std::vector<std::string> const tokenizers{"clip-legacy", "clip-json", "clip-published", "t5-legacy", "t5-json"};
+std::vector<std::string> const tokenizers{"clip-legacy", "clip-json", "clip-published", "t5-legacy",
+                                          "t5-json"};
 
 std::unique_ptr<Tokenizer> open(std::string const& name) {
   std::string const folder = std::string(std::getenv("DITBATCH_TOKENIZER_DIR")) + "/" + name;
   Problems problems;
-  auto tokenizer = name.rfind("clip", 0) == 0 ? open_clip_tokenizer(folder, problems) : open_t5_tokenizer(folder, problems);
+  auto tokenizer = name.rfind("clip", 0) == 0 ? open_clip_tokenizer(folder, problems)
+                                              : open_t5_tokenizer(folder, problems);
   problems.throw_if_any();
   return tokenizer;
 }
 
 }  // namespace
 
-BOOST_DATA_TEST_CASE(every_prompt_has_the_ids_of_transformers, boost::unit_test::data::make(tokenizers), name) {
+BOOST_DATA_TEST_CASE(every_prompt_has_the_ids_of_transformers,
+                     boost::unit_test::data::make(tokenizers), name) {
   auto const tokenizer = open(name);
   std::ifstream file(std::string(std::getenv("DITBATCH_TOKENIZER_DIR")) + "/" + name + ".jsonl");
   std::string line;
@@ -39,8 +42,11 @@ BOOST_DATA_TEST_CASE(every_prompt_has_the_ids_of_transformers, boost::unit_test:
     ++prompts;
     if (made == expected) continue;
     if (++different <= 10) {
-      std::size_t const at = static_cast<std::size_t>(std::mismatch(made.begin(), made.end(), expected.begin()).first - made.begin());
-      BOOST_TEST_MESSAGE(name << " differs at token " << at << ": " << made[at] << " for " << expected[at] << " in " << reference.at("prompt").dump(-1, ' ', true).substr(0, 300));
+      std::size_t const at = static_cast<std::size_t>(
+          std::mismatch(made.begin(), made.end(), expected.begin()).first - made.begin());
+      BOOST_TEST_MESSAGE(name << " differs at token " << at << ": " << made[at] << " for "
+                              << expected[at] << " in "
+                              << reference.at("prompt").dump(-1, ' ', true).substr(0, 300));
     }
   }
   BOOST_TEST_MESSAGE(name << ": " << prompts << " prompts, " << different << " differ");

@@ -20,7 +20,8 @@ namespace {
 
 std::string length_bytes(std::uint64_t length) {
   std::string bytes(8, '\0');
-  for (int i = 0; i < 8; ++i) bytes[static_cast<std::size_t>(i)] = static_cast<char>(length >> (8 * i));
+  for (int i = 0; i < 8; ++i)
+    bytes[static_cast<std::size_t>(i)] = static_cast<char>(length >> (8 * i));
   return bytes;
 }
 
@@ -28,7 +29,8 @@ std::string safetensors(std::string const& header, std::size_t data_bytes) {
   return length_bytes(header.size()) + header + std::string(data_bytes, 'x');
 }
 
-std::string const sound_header = R"({"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[3],"data_offsets":[16,22]}})";
+std::string const sound_header =
+    R"({"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"b":{"dtype":"BF16","shape":[3],"data_offsets":[16,22]}})";
 
 struct BadFile {
   char const* what;
@@ -50,41 +52,87 @@ std::vector<BadFile> const bad_files{
     {"empty header", safetensors("", 0), "not valid JSON"},
     {"two documents", safetensors("{}{}", 0), "not valid JSON"},
     {"bad UTF-8", safetensors("{\"\xFF\":1}", 0), "bad UTF-8"},
-    {"duplicate tensor", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1), "duplicate key"},
+    {"duplicate tensor",
+     safetensors(
+         R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+         1),
+     "duplicate key"},
     {"entry is a number", safetensors(R"({"a":1})", 0), "not an object"},
     {"no dtype", safetensors(R"({"a":{"shape":[1],"data_offsets":[0,1]}})", 1), "has no dtype"},
     {"no shape", safetensors(R"({"a":{"dtype":"U8","data_offsets":[0,1]}})", 1), "has no shape"},
     {"no offsets", safetensors(R"({"a":{"dtype":"U8","shape":[1]}})", 1), "has no data_offsets"},
-    {"one offset", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 1), "has no data_offsets"},
-    {"negative offset", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[-1,0]}})", 1), "has no data_offsets"},
-    {"fractional offset", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1.0]}})", 1), "has no data_offsets"},
-    {"unknown dtype", safetensors(R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}})", 4), "unknown dtype 'F31'"},
-    {"negative dimension", safetensors(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1), "not a size"},
-    {"huge dimension", safetensors(R"({"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,1]}})", 1), "not a size"},
-    {"overflowing shape", safetensors(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,16]}})", 16), "overflows"},
-    {"shape that overflows to the right size", safetensors(R"({"a":{"dtype":"U8","shape":[9223372036854775807,2,9],"data_offsets":[0,2]}})", 2), "overflows"},
-    {"17 dimensions", safetensors(R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}})", 1), "16 dimensions"},
-    {"size is not that of the shape", safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "need 8"},
-    {"ends before it begins", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[4,3]}})", 4), "ends before it begins"},
-    {"beyond the end", safetensors(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}})", 4), "of 4 bytes of data"},
-    {"offsets that wrap around", safetensors(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[18446744073709551614,18446744073709551615]}})", 2), "takes 1 bytes"},
-    {"overlapping tensors", safetensors(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})", 6), "overlaps"},
-    {"a gap", safetensors(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})", 6), "gap"},
-    {"a gap at the start", safetensors(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4), "gap"},
+    {"one offset", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 1),
+     "has no data_offsets"},
+    {"negative offset", safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[-1,0]}})", 1),
+     "has no data_offsets"},
+    {"fractional offset",
+     safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1.0]}})", 1),
+     "has no data_offsets"},
+    {"unknown dtype", safetensors(R"({"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}})", 4),
+     "unknown dtype 'F31'"},
+    {"negative dimension",
+     safetensors(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1), "not a size"},
+    {"huge dimension",
+     safetensors(R"({"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,1]}})", 1),
+     "not a size"},
+    {"overflowing shape",
+     safetensors(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,16]}})",
+                 16),
+     "overflows"},
+    {"shape that overflows to the right size",
+     safetensors(R"({"a":{"dtype":"U8","shape":[9223372036854775807,2,9],"data_offsets":[0,2]}})",
+                 2),
+     "overflows"},
+    {"17 dimensions",
+     safetensors(
+         R"({"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}})",
+         1),
+     "16 dimensions"},
+    {"size is not that of the shape",
+     safetensors(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4), "need 8"},
+    {"ends before it begins",
+     safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[4,3]}})", 4),
+     "ends before it begins"},
+    {"beyond the end", safetensors(R"({"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}})", 4),
+     "of 4 bytes of data"},
+    {"offsets that wrap around",
+     safetensors(
+         R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[18446744073709551614,18446744073709551615]}})",
+         2),
+     "takes 1 bytes"},
+    {"overlapping tensors",
+     safetensors(
+         R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}})",
+         6),
+     "overlaps"},
+    {"a gap",
+     safetensors(
+         R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}})",
+         6),
+     "gap"},
+    {"a gap at the start",
+     safetensors(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})", 4), "gap"},
     {"metadata is a list", safetensors(R"({"__metadata__":[1]})", 0), "not a map of texts"},
     {"metadata of numbers", safetensors(R"({"__metadata__":{"a":1}})", 0), "not a map of texts"},
-    {"control characters in a name", safetensors(R"({"a\u0007":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1), "control characters"},
-    {"nested a thousand deep", safetensors("{\"a\":" + std::string(1000, '[') + std::string(1000, ']') + "}", 0), "nested deeper"},
+    {"control characters in a name",
+     safetensors(R"({"a\u0007":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", 1),
+     "control characters"},
+    {"nested a thousand deep",
+     safetensors("{\"a\":" + std::string(1000, '[') + std::string(1000, ']') + "}", 0),
+     "nested deeper"},
     {"a million brackets", safetensors(std::string(1'000'000, '['), 0), "nested deeper"},
 };
 
 // A checkpoint folder that is sound but for what a test changes in it.
 void write_folder(ScratchFolder const& folder) {
-  write_file(folder / "model_index.json", R"({"_class_name":"FluxPipeline","scheduler":["diffusers","FlowMatchEulerDiscreteScheduler"],
+  write_file(
+      folder / "model_index.json",
+      R"({"_class_name":"FluxPipeline","scheduler":["diffusers","FlowMatchEulerDiscreteScheduler"],
     "text_encoder":["transformers","CLIPTextModel"],"text_encoder_2":["transformers","T5EncoderModel"],"tokenizer":["transformers","CLIPTokenizer"],
     "tokenizer_2":["transformers","T5TokenizerFast"],"transformer":["diffusers","FluxTransformer2DModel"],"vae":["diffusers","AutoencoderKL"]})");
   write_file(folder / "scheduler/scheduler_config.json", "{}");
-  for (char const* name : {"tokenizer", "tokenizer_2"}) write_file(folder / (std::string(name) + "/tokenizer_config.json"), "{}");
+  for (char const* name : {"tokenizer", "tokenizer_2"})
+    write_file(folder / (std::string(name) + "/tokenizer_config.json"), "{}");
   for (char const* name : {"text_encoder", "text_encoder_2", "transformer", "vae"}) {
     write_file(folder / (std::string(name) + "/config.json"), "{}");
     write_file(folder / (std::string(name) + "/model.safetensors"), safetensors(sound_header, 22));
@@ -99,27 +147,86 @@ struct BadFolder {
 };
 
 std::vector<BadFolder> const bad_folders{
-    {"no model_index.json", [](auto& f) { std::filesystem::remove(f / "model_index.json"); }, "model_index.json", "cannot be read"},
-    {"another pipeline", [](auto& f) { write_file(f / "model_index.json", R"({"_class_name":"StableDiffusionPipeline"})"); }, "model_index.json", "not supported"},
-    {"no class", [](auto& f) { write_file(f / "model_index.json", "{}"); }, "model_index.json", "missing"},
-    {"a component too few", [](auto& f) { write_file(f / "model_index.json", R"({"_class_name":"FluxPipeline"})"); }, "model_index.json", "vae: missing"},
-    {"a folder too few", [](auto& f) { std::filesystem::remove_all(f / "vae"); }, "vae", "is no folder"},
-    {"no config", [](auto& f) { std::filesystem::remove(f / "vae/config.json"); }, "vae/config.json", "cannot be read"},
-    {"a config that is a list", [](auto& f) { write_file(f / "vae/config.json", "[1]"); }, "vae/config.json", "not a JSON object"},
-    {"a config with a duplicate key", [](auto& f) { write_file(f / "vae/config.json", "{\"a\":1,\n \"a\":2}"); }, "vae/config.json", ":2:"},
-    {"a config with NaN", [](auto& f) { write_file(f / "vae/config.json", "{\"a\":NaN}"); }, "vae/config.json", "not valid JSON"},
-    {"a config in UTF-16", [](auto& f) { write_file(f / "vae/config.json", std::string("\xFF\xFE{\0}\0", 6)); }, "vae/config.json", "bad UTF-8"},
-    {"no weights", [](auto& f) { std::filesystem::remove(f / "vae/model.safetensors"); }, "vae", "holds no weights"},
-    {"pickled weights", [](auto& f) { std::filesystem::rename(f / "vae/model.safetensors", f / "vae/model.bin"); }, "model.bin", "can run code"},
-    {"a .ckpt", [](auto& f) { std::filesystem::rename(f / "vae/model.safetensors", f / "vae/model.ckpt"); }, "model.ckpt", "can run code"},
-    {"a pipe for a file", [](auto& f) { std::filesystem::remove(f / "vae/model.safetensors"); ::mkfifo((f / "vae/model.safetensors").c_str(), 0600); }, "model.safetensors", "pipe"},
-    {"a pipe for a config", [](auto& f) { std::filesystem::remove(f / "vae/config.json"); ::mkfifo((f / "vae/config.json").c_str(), 0600); }, "config.json", "pipe"},
-    {"a link that leads to itself", [](auto& f) { std::filesystem::remove(f / "vae/model.safetensors"); std::filesystem::create_symlink("model.safetensors", f / "vae/model.safetensors"); }, "model.safetensors", "no file that can be read"},
-    {"an index without a map", [](auto& f) { write_file(f / "vae/model.safetensors.index.json", "{}"); }, "index.json", "weight_map: missing"},
-    {"an index that leaves the folder", [](auto& f) { write_file(f / "vae/model.safetensors.index.json", R"({"weight_map":{"a":"../vae/model.safetensors"}})"); }, "index.json", "beside the index"},
-    {"an index of a missing file", [](auto& f) { write_file(f / "vae/model.safetensors.index.json", R"({"weight_map":{"a":"gone.safetensors"}})"); }, "gone.safetensors", "no file that can be read"},
-    {"an index of a missing tensor", [](auto& f) { write_file(f / "vae/model.safetensors.index.json", R"({"weight_map":{"a":"model.safetensors","b":"model.safetensors","c":"model.safetensors"}})"); }, "model.safetensors", "'c': missing"},
-    {"a tensor that the index lacks", [](auto& f) { write_file(f / "vae/model.safetensors.index.json", R"({"weight_map":{"a":"model.safetensors"}})"); }, "model.safetensors", "'b': is not in"},
+    {"no model_index.json", [](auto& f) { std::filesystem::remove(f / "model_index.json"); },
+     "model_index.json", "cannot be read"},
+    {"another pipeline",
+     [](auto& f) {
+       write_file(f / "model_index.json", R"({"_class_name":"StableDiffusionPipeline"})");
+     },
+     "model_index.json", "not supported"},
+    {"no class", [](auto& f) { write_file(f / "model_index.json", "{}"); }, "model_index.json",
+     "missing"},
+    {"a component too few",
+     [](auto& f) { write_file(f / "model_index.json", R"({"_class_name":"FluxPipeline"})"); },
+     "model_index.json", "vae: missing"},
+    {"a folder too few", [](auto& f) { std::filesystem::remove_all(f / "vae"); }, "vae",
+     "is no folder"},
+    {"no config", [](auto& f) { std::filesystem::remove(f / "vae/config.json"); },
+     "vae/config.json", "cannot be read"},
+    {"a config that is a list", [](auto& f) { write_file(f / "vae/config.json", "[1]"); },
+     "vae/config.json", "not a JSON object"},
+    {"a config with a duplicate key",
+     [](auto& f) { write_file(f / "vae/config.json", "{\"a\":1,\n \"a\":2}"); }, "vae/config.json",
+     ":2:"},
+    {"a config with NaN", [](auto& f) { write_file(f / "vae/config.json", "{\"a\":NaN}"); },
+     "vae/config.json", "not valid JSON"},
+    {"a config in UTF-16",
+     [](auto& f) { write_file(f / "vae/config.json", std::string("\xFF\xFE{\0}\0", 6)); },
+     "vae/config.json", "bad UTF-8"},
+    {"no weights", [](auto& f) { std::filesystem::remove(f / "vae/model.safetensors"); }, "vae",
+     "holds no weights"},
+    {"pickled weights",
+     [](auto& f) { std::filesystem::rename(f / "vae/model.safetensors", f / "vae/model.bin"); },
+     "model.bin", "can run code"},
+    {"a .ckpt",
+     [](auto& f) { std::filesystem::rename(f / "vae/model.safetensors", f / "vae/model.ckpt"); },
+     "model.ckpt", "can run code"},
+    {"a pipe for a file",
+     [](auto& f) {
+       std::filesystem::remove(f / "vae/model.safetensors");
+       ::mkfifo((f / "vae/model.safetensors").c_str(), 0600);
+     },
+     "model.safetensors", "pipe"},
+    {"a pipe for a config",
+     [](auto& f) {
+       std::filesystem::remove(f / "vae/config.json");
+       ::mkfifo((f / "vae/config.json").c_str(), 0600);
+     },
+     "config.json", "pipe"},
+    {"a link that leads to itself",
+     [](auto& f) {
+       std::filesystem::remove(f / "vae/model.safetensors");
+       std::filesystem::create_symlink("model.safetensors", f / "vae/model.safetensors");
+     },
+     "model.safetensors", "no file that can be read"},
+    {"an index without a map",
+     [](auto& f) { write_file(f / "vae/model.safetensors.index.json", "{}"); }, "index.json",
+     "weight_map: missing"},
+    {"an index that leaves the folder",
+     [](auto& f) {
+       write_file(f / "vae/model.safetensors.index.json",
+                  R"({"weight_map":{"a":"../vae/model.safetensors"}})");
+     },
+     "index.json", "beside the index"},
+    {"an index of a missing file",
+     [](auto& f) {
+       write_file(f / "vae/model.safetensors.index.json",
+                  R"({"weight_map":{"a":"gone.safetensors"}})");
+     },
+     "gone.safetensors", "no file that can be read"},
+    {"an index of a missing tensor",
+     [](auto& f) {
+       write_file(
+           f / "vae/model.safetensors.index.json",
+           R"({"weight_map":{"a":"model.safetensors","b":"model.safetensors","c":"model.safetensors"}})");
+     },
+     "model.safetensors", "'c': missing"},
+    {"a tensor that the index lacks",
+     [](auto& f) {
+       write_file(f / "vae/model.safetensors.index.json",
+                  R"({"weight_map":{"a":"model.safetensors"}})");
+     },
+     "model.safetensors", "'b': is not in"},
 };
 
 }  // namespace
@@ -180,7 +287,8 @@ BOOST_AUTO_TEST_CASE(missing_and_misshapen_parameters_are_named) {
   check_parameters(vae, {{"a", {2, 2}}, {"old_b", {3}, {"b"}}}, problems);
   BOOST_TEST(problems.empty());
   check_parameters(vae, {{"a", {4}}, {"aa", {2, 2}}}, problems);
-  check_refused(problems, "model.safetensors", "has shape (2, 2) (config.json asks for (4))", "a wrong shape");
+  check_refused(problems, "model.safetensors", "has shape (2, 2) (config.json asks for (4))",
+                "a wrong shape");
   check_refused(problems, "vae", "aa: missing from the weights", "a missing tensor");
   BOOST_TEST(open_weights(vae, at::kFloat, at::kCPU)->take({"a", {2, 2}}).numel() == 4);
   BOOST_CHECK_THROW((void)open_weights(vae, at::kFloat, at::kCPU)->take({"a", {5}}), BadInput);
@@ -196,9 +304,14 @@ BOOST_AUTO_TEST_CASE(no_mutation_of_a_file_crashes) {
     for (unsigned i = 0; i <= random() % 3; ++i) {
       std::size_t const at = random() % bytes.size();
       switch (random() % 3) {
-        case 0: bytes[at] = static_cast<char>(random()); break;
-        case 1: bytes.erase(at, 1 + random() % 4); break;
-        default: bytes.insert(at, 1, "0123456789[]{},:\"-"[random() % 18]);
+        case 0:
+          bytes[at] = static_cast<char>(random());
+          break;
+        case 1:
+          bytes.erase(at, 1 + random() % 4);
+          break;
+        default:
+          bytes.insert(at, 1, "0123456789[]{},:\"-"[random() % 18]);
       }
     }
     write_file(folder / "x.safetensors", bytes);

@@ -67,6 +67,7 @@ class SingleBlock {
 };
 
 /// layer_norm(x) * (1 + scale) + shift, without learned parameters.
-[[nodiscard]] at::Tensor modulated_norm(at::Tensor const& x, at::Tensor const& shift, at::Tensor const& scale);
+[[nodiscard]] at::Tensor modulated_norm(at::Tensor const& x, at::Tensor const& shift,
+                                        at::Tensor const& scale);
 
 }  // namespace ditbatch::flux

@@ -18,19 +18,28 @@ FluxConfig read_flux_config(JsonConfig const& config, Problems& problems) {
   read.rope_axes = config.get_ints("axes_dims_rope", {16, 56, 56}, problems, {2, 1024});
 
   if (config.get_int("patch_size", 1, problems) != 1) {
-    config.add_problem("patch_size", "not supported (FLUX.1 packs its latents 2x2 before the model, its patch size is 1)", problems);
+    config.add_problem(
+        "patch_size",
+        "not supported (FLUX.1 packs its latents 2x2 before the model, its patch size is 1)",
+        problems);
   }
   if (config.get_int("out_channels", read.in_channels, problems) != read.in_channels) {
-    config.add_problem("out_channels", "not supported (must equal in_channels for text-to-image)", problems);
+    config.add_problem("out_channels", "not supported (must equal in_channels for text-to-image)",
+                       problems);
   }
   if (read.in_channels % 4 != 0) {
-    config.add_problem("in_channels", "not a multiple of 4 (a token is 2x2 latent pixels)", problems);
+    config.add_problem("in_channels", "not a multiple of 4 (a token is 2x2 latent pixels)",
+                       problems);
   }
-  std::int64_t const rope_size = std::accumulate(read.rope_axes.begin(), read.rope_axes.end(), std::int64_t{0});
-  bool const even_axes = std::all_of(read.rope_axes.begin(), read.rope_axes.end(), [](std::int64_t size) { return size % 2 == 0; });
+  std::int64_t const rope_size =
+      std::accumulate(read.rope_axes.begin(), read.rope_axes.end(), std::int64_t{0});
+  bool const even_axes = std::all_of(read.rope_axes.begin(), read.rope_axes.end(),
+                                     [](std::int64_t size) { return size % 2 == 0; });
   if (read.rope_axes.size() != 3 || rope_size != read.head_size || !even_axes) {
-    config.add_problem("axes_dims_rope", "does not fit (three even numbers that add up to attention_head_dim " +
-                                             std::to_string(read.head_size) + ")", problems);
+    config.add_problem("axes_dims_rope",
+                       "does not fit (three even numbers that add up to attention_head_dim " +
+                           std::to_string(read.head_size) + ")",
+                       problems);
   }
   return read;
 }

@@ -14,7 +14,7 @@ struct FluxConfig {
   std::int64_t single_blocks = 38;
   std::int64_t heads = 24;
   std::int64_t head_size = 128;
-  std::int64_t joint_attention_dim = 4096;  // of the T5 embeddings
+  std::int64_t joint_attention_dim = 4096;   // of the T5 embeddings
   std::int64_t pooled_projection_dim = 768;  // of the CLIP embedding
   bool guidance_embeds = false;              // dev: true, schnell: false
   std::vector<std::int64_t> rope_axes{16, 56, 56};

@@ -15,7 +15,9 @@ namespace ditbatch::flux {
 struct Mlp {
   ops::Linear first;
   ops::Linear second;
-  [[nodiscard]] at::Tensor operator()(at::Tensor const& x) const { return second(ops::silu(first(x))); }
+  [[nodiscard]] at::Tensor operator()(at::Tensor const& x) const {
+    return second(ops::silu(first(x)));
+  }
 };
 
 /// The conditioning vector of a step from timestep, guidance and pooled prompt.
@@ -29,7 +31,8 @@ struct TimeTextEmbedding {
   [[nodiscard]] at::Tensor operator()(at::Tensor const& time, at::Tensor const& guidance_1000,
                                       at::Tensor const& pooled) const;
 };
-[[nodiscard]] TimeTextEmbedding take_time_text_embedding(WeightSource& source, FluxConfig const& config);
+[[nodiscard]] TimeTextEmbedding take_time_text_embedding(WeightSource& source,
+                                                         FluxConfig const& config);
 
 /// Sinusoids of a value, cosines first: (1) -> (1, 256) in float32.
 [[nodiscard]] at::Tensor sinusoidal_embedding(at::Tensor const& value);

@@ -7,20 +7,25 @@ namespace ditbatch {
 FluxTransformer::FluxTransformer(FluxConfig const& config, WeightSource& source)
     : config_(config),
       image_in_(ops::take_linear(source, "x_embedder", config.in_channels, config.width())),
-      text_in_(ops::take_linear(source, "context_embedder", config.joint_attention_dim, config.width())),
+      text_in_(
+          ops::take_linear(source, "context_embedder", config.joint_attention_dim, config.width())),
       time_text_(flux::take_time_text_embedding(source, config)),
-      modulation_out_(ops::take_linear(source, "norm_out.linear", config.width(), 2 * config.width())),
+      modulation_out_(
+          ops::take_linear(source, "norm_out.linear", config.width(), 2 * config.width())),
       out_(ops::take_linear(source, "proj_out", config.width(), config.in_channels)) {
   for (std::int64_t i = 0; i < config.double_blocks; ++i) {
     double_blocks_.emplace_back(source, "transformer_blocks." + std::to_string(i) + ".", config_);
   }
   for (std::int64_t i = 0; i < config.single_blocks; ++i) {
-    single_blocks_.emplace_back(source, "single_transformer_blocks." + std::to_string(i) + ".", config_);
+    single_blocks_.emplace_back(source, "single_transformer_blocks." + std::to_string(i) + ".",
+                                config_);
   }
 }
 
-FluxTransformer::Conditioning FluxTransformer::prepare(at::Tensor const& prompt_embeds, at::Tensor const& pooled,
-                                                       TokenLayout const& layout, std::int64_t packed_width) const {
+FluxTransformer::Conditioning FluxTransformer::prepare(at::Tensor const& prompt_embeds,
+                                                       at::Tensor const& pooled,
+                                                       TokenLayout const& layout,
+                                                       std::int64_t packed_width) const {
   Shard const own = layout.own_text();
   return {text_in_(prompt_embeds.squeeze(0).narrow(0, own.offset, own.size)), pooled,
           flux::make_rotary_table(config_, layout, packed_width, prompt_embeds.device()), layout};
@@ -30,9 +35,11 @@ at::Tensor FluxTransformer::operator()(at::Tensor const& latents, at::Tensor con
                                        at::Tensor const& guidance, Conditioning const& conditioning,
                                        flux::SequenceComms const& comms) const {
   at::ScalarType const dtype = latents.scalar_type();
-  at::Tensor const embedding = time_text_(timestep.to(dtype) * 1000, guidance.to(dtype) * 1000, conditioning.pooled);
+  at::Tensor const embedding =
+      time_text_(timestep.to(dtype) * 1000, guidance.to(dtype) * 1000, conditioning.pooled);
   at::Tensor const activated = ops::silu(embedding);  // (1, width): every modulation begins with it
-  flux::BlockContext const context{config_, activated, conditioning.rotary, conditioning.layout, comms};
+  flux::BlockContext const context{config_, activated, conditioning.rotary, conditioning.layout,
+                                   comms};
 
   flux::Streams streams{conditioning.text, image_in_(latents)};
   for (flux::DoubleBlock const& block : double_blocks_) streams = block(streams, context);
@@ -41,7 +48,8 @@ at::Tensor FluxTransformer::operator()(at::Tensor const& latents, at::Tensor con
   for (flux::SingleBlock const& block : single_blocks_) tokens = block(tokens, context);
 
   at::Tensor const image = tokens.narrow(0, streams.text.size(0), streams.image.size(0));
-  std::vector<at::Tensor> const modulation = modulation_out_(activated).chunk(2, 1);  // scale, shift
+  std::vector<at::Tensor> const modulation =
+      modulation_out_(activated).chunk(2, 1);  // scale, shift
   return out_(flux::modulated_norm(image, modulation[1], modulation[0]));
 }
 
@@ -54,7 +62,8 @@ at::Tensor pack_latents(at::Tensor const& spatial) {
       .reshape({height * width, channels * 4});
 }
 
-at::Tensor unpack_latents(at::Tensor const& packed, std::int64_t packed_height, std::int64_t packed_width) {
+at::Tensor unpack_latents(at::Tensor const& packed, std::int64_t packed_height,
+                          std::int64_t packed_width) {
   std::int64_t const channels = packed.size(1) / 4;
   return packed.view({packed_height, packed_width, channels, 2, 2})
       .permute({2, 0, 3, 1, 4})  // (C, h, 2, w, 2)

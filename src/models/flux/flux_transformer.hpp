@@ -20,13 +20,14 @@ class FluxTransformer {
     flux::RotaryTable rotary;
     TokenLayout layout;
   };
-  /// prompt_embeds (1, text tokens, joint_attention_dim) and pooled (1, pooled_projection_dim), in full.
+  /// prompt_embeds (1, text tokens, joint_attention_dim) and pooled (1, pooled_projection_dim), in
+  /// full.
   [[nodiscard]] Conditioning prepare(at::Tensor const& prompt_embeds, at::Tensor const& pooled,
                                      TokenLayout const& layout, std::int64_t packed_width) const;
 
   /// One evaluation: latents (own image tokens, in_channels), timestep and guidance as 1-element
-  /// tensors as the pipeline hands them to the model (sigma; guidance_scale) -> prediction of the same
-  /// shape as latents. A collective of the branch.
+  /// tensors as the pipeline hands them to the model (sigma; guidance_scale) -> prediction of the
+  /// same shape as latents. A collective of the branch.
   [[nodiscard]] at::Tensor operator()(at::Tensor const& latents, at::Tensor const& timestep,
                                       at::Tensor const& guidance, Conditioning const& conditioning,
                                       flux::SequenceComms const& comms) const;

@@ -26,7 +26,8 @@ at::Tensor text_then_image(std::vector<Piece> const& pieces) {
 }
 
 // (S, 3, H, D) of own tokens -> (S of the ring slice, 3, H / ulysses, D), text then image.
-at::Tensor exchange_tokens_for_heads(at::Tensor const& qkv, TokenLayout const& layout, TensorComm& ulysses) {
+at::Tensor exchange_tokens_for_heads(at::Tensor const& qkv, TokenLayout const& layout,
+                                     TensorComm& ulysses) {
   std::int64_t const heads = qkv.size(2) / layout.ulysses_degree;
   std::vector<at::Tensor> send;
   std::vector<std::vector<std::int64_t>> shapes;
@@ -38,13 +39,15 @@ at::Tensor exchange_tokens_for_heads(at::Tensor const& qkv, TokenLayout const& l
   std::vector<at::Tensor> const received = ulysses.all_to_all(send, shapes);  // comm: ulysses
   std::vector<Piece> pieces;
   for (int peer = 0; peer < layout.ulysses_degree; ++peer) {
-    pieces.push_back({received[static_cast<std::size_t>(peer)], layout.text[layout.index_of(layout.ring, peer)].size});
+    pieces.push_back({received[static_cast<std::size_t>(peer)],
+                      layout.text[layout.index_of(layout.ring, peer)].size});
   }
   return text_then_image(pieces);
 }
 
 // (S of the ring slice, H / ulysses, D), text then image -> (S, H, D) of own tokens.
-at::Tensor exchange_heads_for_tokens(at::Tensor const& out, TokenLayout const& layout, TensorComm& ulysses) {
+at::Tensor exchange_heads_for_tokens(at::Tensor const& out, TokenLayout const& layout,
+                                     TensorComm& ulysses) {
   std::int64_t const slice_text = layout.ring_text_tokens(layout.ring);
   Shard const own_text = layout.own_text();
   Shard const own_image = layout.own_image();
@@ -65,7 +68,8 @@ at::Tensor exchange_heads_for_tokens(at::Tensor const& out, TokenLayout const& l
 }
 
 // (S of the ring slice, 2, H, D) -> (all tokens, 2, H, D), text then image.
-at::Tensor gather_keys_and_values(at::Tensor const& kv, TokenLayout const& layout, TensorComm& ring) {
+at::Tensor gather_keys_and_values(at::Tensor const& kv, TokenLayout const& layout,
+                                  TensorComm& ring) {
   std::vector<std::int64_t> rows;
   for (int peer = 0; peer < layout.ring_degree; ++peer) {
     rows.push_back(layout.ring_text_tokens(peer) + layout.ring_image_tokens(peer));
@@ -93,7 +97,8 @@ at::Tensor sequence_attention(at::Tensor const& q, at::Tensor const& k, at::Tens
   at::Tensor kv = qkv.narrow(1, 1, 2);
   if (layout.ring_degree > 1) kv = gather_keys_and_values(kv.contiguous(), layout, comms.ring);
   at::Tensor out = ops::attention(qkv.select(1, 0).unsqueeze(0), kv.select(1, 0).unsqueeze(0),
-                                  kv.select(1, 1).unsqueeze(0)).squeeze(0);
+                                  kv.select(1, 1).unsqueeze(0))
+                       .squeeze(0);
   if (layout.ulysses_degree > 1) out = exchange_heads_for_tokens(out, layout, comms.ulysses);
   return out;
 }

@@ -17,11 +17,12 @@ struct SequenceComms {
 ///
 /// q, k, v (S, H, D): this rank's own tokens, text then image -> (S, H, D) for the same tokens.
 ///
-/// Ulysses: one exchange gives every rank all tokens of its ring slice for its H / ulysses heads, one
-/// gives the results back. Ring (gather): keys and values of all ring slices are gathered. The keys
-/// always stand in the global order, text then image, so that attention sees the same sequence on any
-/// number of ranks.
-[[nodiscard]] at::Tensor sequence_attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v,
-                                            TokenLayout const& layout, SequenceComms const& comms);
+/// Ulysses: one exchange gives every rank all tokens of its ring slice for its H / ulysses heads,
+/// one gives the results back. Ring (gather): keys and values of all ring slices are gathered. The
+/// keys always stand in the global order, text then image, so that attention sees the same sequence
+/// on any number of ranks.
+[[nodiscard]] at::Tensor sequence_attention(at::Tensor const& q, at::Tensor const& k,
+                                            at::Tensor const& v, TokenLayout const& layout,
+                                            SequenceComms const& comms);
 
 }  // namespace ditbatch::flux

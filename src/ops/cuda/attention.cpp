@@ -9,16 +9,19 @@ namespace ditbatch::ops::cuda {
 namespace {
 
 constexpr std::int64_t widest_cudnn_head = 128;
-constexpr std::int64_t query_multiple = 64;  // for a few queries cuDNN takes another kernel, with other bits
+constexpr std::int64_t query_multiple =
+    64;  // for a few queries cuDNN takes another kernel, with other bits
 
-// Plain softmax attention, a head at a time: every product goes through linear(), whose rows do not depend
-// on the rest, so that neither the number of heads nor of queries changes bits.
+// Plain softmax attention, a head at a time: every product goes through linear(), whose rows do not
+// depend on the rest, so that neither the number of heads nor of queries changes bits.
 at::Tensor attention_by_head(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v) {
   double const scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
   std::vector<at::Tensor> heads;
   for (std::int64_t head = 0; head < q.size(2); ++head) {
-    auto const of = [head](at::Tensor const& x) { return x.select(2, head).squeeze(0).contiguous(); };  // (S, D)
-    at::Tensor const scores = cuda::linear(of(q), of(k), {});                                                 // (Sq, Sk)
+    auto const of = [head](at::Tensor const& x) {
+      return x.select(2, head).squeeze(0).contiguous();
+    };                                                         // (S, D)
+    at::Tensor const scores = cuda::linear(of(q), of(k), {});  // (Sq, Sk)
     at::Tensor const weights = at::softmax(scores.to(at::kFloat) * scale, -1).to(q.scalar_type());
     heads.push_back(cuda::linear(weights, of(v).t().contiguous(), {}));  // (Sq, D)
   }
@@ -29,13 +32,17 @@ at::Tensor attention_by_head(at::Tensor const& q, at::Tensor const& k, at::Tenso
 
 at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v) {
   bool const half = q.scalar_type() == at::kBFloat16 || q.scalar_type() == at::kHalf;
-  if (!half || q.size(3) > widest_cudnn_head || q.size(3) % 8 != 0) return attention_by_head(q, k, v);
-  auto const by_head = [](at::Tensor const& x) { return x.transpose(1, 2); };  // (1, H, S, D), strided
+  if (!half || q.size(3) > widest_cudnn_head || q.size(3) % 8 != 0)
+    return attention_by_head(q, k, v);
+  auto const by_head = [](at::Tensor const& x) {
+    return x.transpose(1, 2);
+  };  // (1, H, S, D), strided
   std::int64_t const queries = q.size(1);
   std::int64_t const padding = (query_multiple - queries % query_multiple) % query_multiple;
   at::Tensor const full = padding == 0 ? q : at::constant_pad_nd(q, {0, 0, 0, 0, 0, padding});
-  at::Tensor const out = std::get<0>(at::_scaled_dot_product_cudnn_attention(by_head(full), by_head(k), by_head(v), std::nullopt,
-                                                                             /*compute_log_sumexp=*/false));
+  at::Tensor const out = std::get<0>(
+      at::_scaled_dot_product_cudnn_attention(by_head(full), by_head(k), by_head(v), std::nullopt,
+                                              /*compute_log_sumexp=*/false));
   return out.transpose(1, 2).narrow(1, 0, queries);
 }
 

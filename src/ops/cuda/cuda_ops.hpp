@@ -7,10 +7,11 @@ namespace ditbatch::ops::cuda {
 
 /// x (..., K), weight (N, K), bias (N) or undefined -> (..., N). One cuBLASLt algorithm for each
 /// (N, K, dtype), chosen once for many rows, without split-K, and used for any number of rows.
-[[nodiscard]] at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias);
+[[nodiscard]] at::Tensor linear(at::Tensor const& x, at::Tensor const& weight,
+                                at::Tensor const& bias);
 
-/// q (1, Sq, H, D), k and v (1, Sk, H, D) -> (1, Sq, H, D). 16-bit types with heads of at most 128 channels
-/// by cuDNN; others head by head through linear().
+/// q (1, Sq, H, D), k and v (1, Sk, H, D) -> (1, Sq, H, D). 16-bit types with heads of at most 128
+/// channels by cuDNN; others head by head through linear().
 [[nodiscard]] at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v);
 
 }  // namespace ditbatch::ops::cuda
