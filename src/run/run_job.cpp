@@ -1,5 +1,6 @@
 #include "run/run_job.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -46,8 +47,13 @@ void open_queue(Office& office, RunConfig const& config, MeshComms const& comms)
   WorkLedger::Options ledger;
   ledger.replicas = comms.shape.replicas;
   ledger.retries = config.limits.retries;
+  // A share of a small job is no record at all: only from some failures on is a job hopeless.
+  constexpr std::uint64_t least_hopeless = 10;
   ledger.abort_failed = records_of(config.limits.abort_failed,
                                    office.folder.to_do.size() + office.folder.already_done);
+  if (config.limits.abort_failed.unit == RecordLimit::Unit::percent) {
+    ledger.abort_failed = std::max<std::size_t>(ledger.abort_failed, least_hopeless);
+  }
   WorkServer::Options server;
   server.comm = comms.queue.get();
   server.leaders = comms.shape.replicas;
