@@ -161,6 +161,7 @@ def _save_tensors(tensors, path):
     from safetensors.torch import save_file
     save_file({name: tensor.detach().to("cpu", torch.bfloat16 if tensor.is_floating_point() else tensor.dtype).contiguous()
                for name, tensor in tensors.items()}, str(path))
+    pathlib.Path(path).chmod(0o644)
 
 
 def load_trained(size, tokens, vae_folder, flow_folder):

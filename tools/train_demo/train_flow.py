@@ -262,7 +262,7 @@ def main():
         with torch.no_grad():
             if ema is None:
                 ema = [p.detach().clone() for p in kept]
-            torch._foreach_lerp_(ema, [p.detach() for p in kept], 1 - min(0.999, (step + 1) / (step + 20)))
+            torch._foreach_lerp_(ema, [p.detach() for p in kept], 1 - min(0.998, (step + 1) / (step + 20)))
         step, seen = step + 1, seen + rows
         recent.append(torch.stack([flow.detach(), reading.detach()]))
         if time.monotonic() - told > 20 or step in (1, 20):
