@@ -4,8 +4,9 @@
 #   VAE_MINUTES    4
 #   FLOW_MINUTES   8
 set -euo pipefail
-cd "$(dirname "$0")"
-out=$(realpath -m "${1:-../../runs/train_demo}")
+here=$(cd "$(dirname "$0")" && pwd)
+out=$(realpath -m "${1:-$here/../../runs/train_demo}")
+cd "$here"
 python=${PYTHON:-python3}
 mkdir -p "$out"
 "$python" text_tokenizers.py "$out/tokenizers"
