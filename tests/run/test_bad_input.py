@@ -20,7 +20,7 @@ PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 # A broken line for record i, and what must be said about it.
 ERRORS = [
     (lambda i: f'{{"id":"r{i}","prompt":"x","widht":512}}', "did you mean 'width'"),
-    (lambda i: f'{{"id":"r{i}","prompt":"x","width":513}}', "multiples of 16"),
+    (lambda i: f'{{"id":"r{i}","prompt":"x","width":513}}', "use 512 or 528"),
     (lambda i: '{"id":"bad id","prompt":"x"}', "id: "),
     (lambda i: f'{{"id":"r{i}"}}', "prompt: missing"),
     (lambda i: '{"id":"first","prompt":"again"}', "line 1"),
