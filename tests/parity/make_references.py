@@ -8,6 +8,7 @@ ids, encoder outputs, one transformer evaluation, schedule, latents, images) wit
 """
 import json
 import pathlib
+import shutil
 import sys
 
 import numpy
@@ -116,6 +117,7 @@ def main(out_dir):
     out_dir.mkdir(parents=True, exist_ok=True)
     for number, (arch, kind, arrangement) in enumerate(PIPELINES):
         name = f"{arch}-{kind}-{arrangement}"
+        shutil.rmtree(out_dir / name, ignore_errors=True)  # of an earlier run
         pipeline = make_pipeline(arch, kind, arrangement, 100 + number, out_dir / name)
         pipeline.set_progress_bar_config(disable=True)
         all_cases = cases(pipeline.vae_scale_factor * 2)
