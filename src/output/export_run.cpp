@@ -9,8 +9,10 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "core/error.hpp"
+#include "core/problem.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 
@@ -26,7 +28,11 @@ struct JsonColumns {
   void text(char const* name, std::string const& value) { line[name] = value; }
   template <class Number>
   void number(char const* name, Number value) {
-    line[name] = value;
+    // Readers take JSON numbers above 2^63 as floating point, which would change a seed.
+    if constexpr (std::is_same_v<Number, std::uint64_t>)
+      line[name] = std::to_string(value);
+    else
+      line[name] = value;
   }
   void digest(char const* name, Sha256Digest const& value) { line[name] = to_hex(value); }
   void floats(char const* name, std::vector<float> const& value) { line[name] = value; }
@@ -91,39 +97,70 @@ void write_png(std::string const& path, ShardRow const& row) {
   fs::rename(fresh, path);
 }
 
+// Ids of our own runs are file names; a shard from elsewhere must not write outside the folder.
+std::string png_name(ShardRow const& row, std::string const& where) {
+  static constexpr char const* allowed =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  require(!row.id.empty() && row.id.size() <= 128 &&
+              row.id.find_first_not_of(allowed) == std::string::npos,
+          ExitCode::io,
+          where + ": the id " + in_quotes(row.id) +
+              " cannot name a file (ids have 1 to 128 letters, digits, '.', '_' and '-')");
+  // The index, always: without it the image 1 of "fox" and the image 0 of "fox-1" were one file.
+  return row.id + "-" + std::to_string(row.index) + ".png";
+}
+
+// Lines for one folder, which appear under their name when all are written.
+class MetadataFile {
+ public:
+  explicit MetadataFile(std::string const& folder)
+      : path_(folder + "/metadata.jsonl"), file_(path_ + ".new", std::ios::trunc) {}
+  void add(json const& line) {
+    file_ << line.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+  }
+  void finish() {
+    file_.close();
+    require(!file_.fail(), ExitCode::io,
+            "cannot write " + path_ + " (" + std::strerror(errno) + "; " + free_space_text(path_) +
+                ")");
+    fs::rename(path_ + ".new", path_);
+  }
+
+ private:
+  std::string path_;
+  std::ofstream file_;
+};
+
 }  // namespace
 
 std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& out_dir) {
+  require(fs::is_directory(run_dir), ExitCode::io,
+          run_dir + ": no run folder is there (no such folder) check the path");
   RunContents const contents = scan_run(run_dir, "");
-  std::map<std::string, std::ofstream> metadata;
+  std::map<std::string, MetadataFile> metadata;
   std::uint64_t images = 0;
   for (std::string const& file : contents.shards) {
     ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
     std::string const folder = out_dir + "/" + size_folder(shard.width_px(), shard.height_px());
-    if (metadata.count(folder) == 0) {
-      fs::create_directories(folder);
-      metadata[folder].open(folder + "/metadata.jsonl", std::ios::trunc);
-    }
+    fs::create_directories(folder);
+    MetadataFile& lines = metadata.try_emplace(folder, folder).first->second;
     for (std::uint64_t at = 0; at < shard.rows(); ++at) {
       ShardRow const row = shard.read(at, ShardFile::Part::everything);
+      std::string const where = file + ": row " + std::to_string(at);
       std::string const broken = broken_part(row);
       require(broken.empty(), ExitCode::io,
-              file + ": row " + std::to_string(at) + " (" + row.id + "): " + broken +
-                  " run ditbatch verify");
-      // Ids are file names by their pattern; the index keeps the images of one record apart.
-      std::string const name = row.id + "-" + std::to_string(row.index) + ".png";
+              where + " (" + row.id + "): " + broken + " run ditbatch verify");
+      require(row.width == shard.width_px() && row.height == shard.height_px(), ExitCode::io,
+              where + " (" + row.id + "): the image is not of its size; run ditbatch verify");
+      std::string const name = png_name(row, where);
       write_png(folder + "/" + name, row);
       json line{{"file_name", name}};
       visit_columns(row, JsonColumns{line});
-      metadata[folder] << line.dump() << "\n";
+      lines.add(line);
       images += 1;
     }
   }
-  for (auto& [folder, file] : metadata) {
-    file.close();
-    require(!file.fail(), ExitCode::io,
-            "cannot write " + folder + "/metadata.jsonl (" + std::strerror(errno) + ")");
-  }
+  for (auto& [folder, lines] : metadata) lines.finish();
   return images;
 }
 

@@ -13,7 +13,7 @@ namespace ditbatch {
 
 namespace {
 
-// The first entry of the error stack that says what the system refused, else the outermost one.
+// Keeps an entry of the error stack.
 herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
   auto& text = *static_cast<std::string*>(target);
   if (entry->desc != nullptr && entry->desc[0] != '\0')
@@ -24,6 +24,7 @@ herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
 [[noreturn]] void fail(std::string const& path, std::source_location where) {
   int const system_error = errno;
   std::string text;
+  // The innermost entry says what the system refused.
   H5Ewalk2(
       H5E_DEFAULT, H5E_WALK_UPWARD,
       [](unsigned n, H5E_error2_t const* entry, void* target) {
@@ -34,9 +35,11 @@ herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
   H5Eclear2(H5E_DEFAULT);
   std::string why = text.empty() ? "no details" : text;
   if (system_error == ENOSPC || system_error == EDQUOT) why += "; " + free_space_text(path);
-  throw Error(ExitCode::io, path + ": HDF5 failed (" + why + ", at " + where.file_name() + ":" +
-                                std::to_string(where.line()) +
-                                ") check space, quota and permissions");
+  std::string const place = std::filesystem::path(where.file_name()).filename();
+  throw Error(ExitCode::io, path + ": HDF5 failed (" + why + ", at " + place + ":" +
+                                std::to_string(where.line()) + ") " +
+                                (system_error != 0 ? "check space, quota and permissions"
+                                                   : "the file is damaged, or none of ours"));
 }
 
 }  // namespace
@@ -60,15 +63,31 @@ void check_h5_status(herr_t result, std::string const& path, std::source_locatio
 void prepare_h5() {
   ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
   ::setenv("HDF5_PLUGIN_PRELOAD", "::", 1);
-  H5open();
+  require(H5open() >= 0, ExitCode::internal, "HDF5 does not start (H5open failed)");
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  // The main thread writes traces while the writer thread writes shards.
+  hbool_t is_threadsafe = 0;
+  require(H5is_library_threadsafe(&is_threadsafe) >= 0 && is_threadsafe != 0, ExitCode::unhealthy,
+          "HDF5 is not thread-safe (the library was built without --enable-threadsafe) load or "
+          "build a serial, thread-safe one");
 }
 
 namespace {
 
-UniqueH5Properties access_properties(std::string const& path) {
+UniqueH5Properties access_properties(std::string const& path, H5Access access) {
   UniqueH5Properties properties(check_h5(H5Pcreate(H5P_FILE_ACCESS), path));
   check_h5_status(H5Pset_libver_bounds(properties.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), path);
+  if (access == H5Access::read) return properties;
+  // Metadata goes to the file at a flush and never between two: what a killed writer leaves is the
+  // state of its last flush. It is small next to the images, and stays in memory until then.
+  H5AC_cache_config_t cache{};
+  cache.version = H5AC__CURR_CACHE_CONFIG_VERSION;
+  check_h5_status(H5Pget_mdc_config(properties.get(), &cache), path);
+  cache.evictions_enabled = 0;
+  cache.incr_mode = H5C_incr__off;
+  cache.flash_incr_mode = H5C_flash_incr__off;
+  cache.decr_mode = H5C_decr__off;
+  check_h5_status(H5Pset_mdc_config(properties.get(), &cache), path);
   return properties;
 }
 
@@ -80,7 +99,7 @@ void quiet_this_thread() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 UniqueH5File open_h5(std::string const& path, H5Access access) {
   quiet_this_thread();
-  UniqueH5Properties const properties = access_properties(path);
+  UniqueH5Properties const properties = access_properties(path, access);
   errno = 0;
   return UniqueH5File(
       check_h5(H5Fopen(path.c_str(), access == H5Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR,
@@ -90,7 +109,7 @@ UniqueH5File open_h5(std::string const& path, H5Access access) {
 
 UniqueH5File create_h5(std::string const& path) {
   quiet_this_thread();
-  UniqueH5Properties const properties = access_properties(path);
+  UniqueH5Properties const properties = access_properties(path, H5Access::change);
   errno = 0;
   return UniqueH5File(
       check_h5(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, properties.get()), path));

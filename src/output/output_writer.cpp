@@ -45,6 +45,7 @@ double OutputWriter::append(ShardRow row) {
     return error_ || queue_.empty() || queued_bytes_ + bytes <= options_.queue_bytes;
   });
   rethrow();
+  ensure(end_ == End::none, "a finished writer takes no rows");
   queued_bytes_ += bytes;
   queue_.push_back(std::move(row));
   lock.unlock();

@@ -50,10 +50,18 @@ void rename_to_new(std::string const& from, std::string const& to) {
   if (::unlink(from.c_str()) != 0) fail(from, "unlink");
 }
 
+// Whether the last line was cut off by a crash: what is appended must not become a part of it.
+bool ends_in_mid_line(int file) {
+  off_t const size = ::lseek(file, 0, SEEK_END);
+  char last = '\n';
+  return size > 0 && ::pread(file, &last, 1, size - 1) == 1 && last != '\n';
+}
+
 void append_line(std::string const& path, std::string const& line) {
-  UniqueDescriptor file(::open(path.c_str(), O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0666));
-  std::string const text = line + "\n";
-  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+  UniqueDescriptor file(::open(path.c_str(), O_CREAT | O_APPEND | O_RDWR | O_CLOEXEC, 0666));
+  if (!file) fail(path, "open");
+  std::string const text = (ends_in_mid_line(file.get()) ? "\n" : "") + line + "\n";
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
     fail(path, "write");
   if (::fsync(file.get()) != 0) fail(path, "fsync");
   if (::close(file.release()) != 0) fail(path, "close");
@@ -81,6 +89,10 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
     ShardFile const shard = ShardFile::open(partial, H5Access::read);
     require(shard.is_complete(), ExitCode::io,
             partial + ": is not finished (it was cut off) it is not published");
+    require(shard.is_even(), ExitCode::io,
+            partial +
+                ": its columns have different numbers of rows (what was read back is not "
+                "what was written) check the file system");
     for (std::uint64_t row = 0; row < shard.rows(); ++row) {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
       std::string const broken = broken_part(read);
@@ -101,7 +113,10 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
   sync(partial, O_RDONLY);
   std::string const target = run_dir + "/" + file;
   fs::path const folder = fs::path(target).parent_path();
-  if (fs::create_directories(folder)) sync(folder.parent_path(), O_RDONLY | O_DIRECTORY);
+  if (fs::create_directories(folder)) {
+    sync(folder.parent_path(), O_RDONLY | O_DIRECTORY);
+    sync(run_dir, O_RDONLY | O_DIRECTORY);
+  }
   rename_to_new(partial, target);
   sync(folder, O_RDONLY | O_DIRECTORY);
   sync(fs::path(partial).parent_path(), O_RDONLY | O_DIRECTORY);
@@ -116,6 +131,21 @@ void append_index_line(std::string const& path, PublishedShard const& shard) {
                         .dump());
 }
 
+std::vector<IndexLine> read_index_lines(std::string const& path) {
+  std::vector<IndexLine> lines;
+  std::ifstream file(path);
+  for (std::string text; std::getline(file, text);) {
+    json const parsed = json::parse(text, nullptr, false);
+    try {
+      lines.push_back(
+          {parsed.at("file"), parsed.at("rows"), parsed.at("bytes"), parsed.at("sha256")});
+    } catch (json::exception const&) {
+      // Cut off by a crash; the shards are the truth.
+    }
+  }
+  return lines;
+}
+
 void append_failed_line(std::string const& path, FailedLine const& line) {
   append_line(path, json{{"id", line.id},
                          {"index", line.index},
@@ -127,25 +157,49 @@ void append_failed_line(std::string const& path, FailedLine const& line) {
 std::vector<FailedLine> read_failed_lines(std::string const& path) {
   std::vector<FailedLine> lines;
   std::ifstream file(path);
-  std::string text;
-  while (std::getline(file, text)) {
+  for (std::string text; std::getline(file, text);) {
     json const parsed = json::parse(text, nullptr, false);
-    if (!parsed.is_object() || !parsed.contains("id")) continue;
-    lines.push_back({parsed.value("id", ""), parsed.value("index", std::uint16_t{0}),
-                     parsed.value("attempts", 0), parsed.value("error", "")});
+    try {
+      lines.push_back(
+          {parsed.at("id"), parsed.at("index"), parsed.at("attempts"), parsed.at("error")});
+    } catch (json::exception const&) {
+      // Cut off by a crash: the record is tried again.
+    }
   }
   return lines;
 }
 
-void write_failed_lines(std::string const& path, std::vector<FailedLine> const& lines) {
+namespace {
+
+// All lines or the old file: written beside it, then moved over it.
+template <class Lines, class Append>
+void replace_lines(std::string const& path, Lines const& lines, Append append) {
   std::string const fresh = path + ".new";
   fs::remove(fresh);
-  for (FailedLine const& line : lines) append_failed_line(fresh, line);
+  for (auto const& line : lines) append(fresh, line);
   if (lines.empty()) {
     fs::remove(path);
-  } else {
-    fs::rename(fresh, path);
+  } else if (std::rename(fresh.c_str(), path.c_str()) != 0) {
+    fail(path, "rename");
   }
+  fs::path const folder = fs::path(path).parent_path();
+  sync(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace
+
+void write_failed_lines(std::string const& path, std::vector<FailedLine> const& lines) {
+  replace_lines(path, lines, append_failed_line);
+}
+
+void write_index_lines(std::string const& path, std::vector<IndexLine> const& lines) {
+  replace_lines(path, lines, [](std::string const& fresh, IndexLine const& line) {
+    append_line(fresh, json{{"file", line.file},
+                            {"rows", line.rows},
+                            {"bytes", line.bytes},
+                            {"sha256", line.sha256}}
+                           .dump());
+  });
 }
 
 }  // namespace ditbatch

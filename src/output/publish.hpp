@@ -39,6 +39,18 @@ struct PublishedShard {
 /// Adds a line to index.jsonl, flushed.
 void append_index_line(std::string const& path, PublishedShard const& shard);
 
+/// One line of index.jsonl.
+struct IndexLine {
+  std::string file;  // relative to the run folder
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::string sha256;  // of the file, hexadecimal
+};
+/// Lines that are no such records are skipped.
+[[nodiscard]] std::vector<IndexLine> read_index_lines(std::string const& path);
+/// Replaces the file by these lines; without any it is removed.
+void write_index_lines(std::string const& path, std::vector<IndexLine> const& lines);
+
 /// A record that was given up; one line of failed.jsonl.
 struct FailedLine {
   std::string id;

@@ -1,12 +1,16 @@
 #include "output/scan_run.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <optional>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/log.hpp"
@@ -55,9 +59,12 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
       require(shard.is_complete(), ExitCode::io,
               file.string() +
                   ": a published shard is not complete (it was changed) run ditbatch verify");
-      for (std::uint64_t row = 0; row < shard.rows(); ++row) {
-        ShardRow const read = shard.read(row, ShardFile::Part::columns);
-        contents.done.emplace(ImageKey{read.id, read.index}, read.record_sha256);
+      for (RowKey& key : shard.read_keys()) {
+        auto const [at, is_new] =
+            contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record_sha256);
+        if (!is_new)
+          log_warning(file.string() + ": " + at->first.id + "[" + std::to_string(at->first.index) +
+                      "] stands in an earlier shard too (run ditbatch verify)");
       }
     }
   }
@@ -71,69 +78,113 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
   return contents;
 }
 
-Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
-                        std::string const& part, RunContents& contents) {
-  Salvage salvage;
-  std::string file;
-  std::vector<std::pair<ImageKey, Sha256Digest>> kept;
-  try {
-    ShardFile shard = ShardFile::open(partial, H5Access::change);
-    // Rows are kept up to the first that does not verify or is there already: what follows is made
-    // again.
-    for (std::uint64_t row = 0; row < shard.rows(); ++row) {
+namespace {
+
+// Rows of a partial shard that verify and are not published yet.
+struct GoodRows {
+  std::vector<std::uint64_t> rows;
+  std::map<ImageKey, Sha256Digest> keys;
+};
+
+GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Salvage& salvage) {
+  GoodRows good;
+  for (std::uint64_t row = 0; row < shard.rows(); ++row) {
+    try {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
-      if (!broken_part(read).empty()) break;
-      if (contents.done.count({read.id, read.index}) != 0) {
+      ImageKey const key{read.id, read.index};
+      if (!broken_part(read).empty()) {
+        salvage.lost_rows += 1;
+      } else if (contents.done.count(key) != 0 || good.keys.count(key) != 0) {
         salvage.doubled_rows += 1;
-        break;
+      } else {
+        good.keys.emplace(key, read.record_sha256);
+        good.rows.push_back(row);
       }
-      kept.emplace_back(ImageKey{read.id, read.index}, read.record_sha256);
+    } catch (Error const&) {
+      salvage.lost_rows += 1;  // its bytes never reached the disk
     }
-    salvage.kept_rows = kept.size();
-    salvage.lost_rows = shard.rows() - kept.size() - salvage.doubled_rows;
-    shard.truncate(salvage.kept_rows);
-    if (!kept.empty()) {
-      int& next = contents.next_shard_number[size_folder(shard.width_px(), shard.height_px())];
-      file = shard_path(shard.width_px(), shard.height_px(), next++, part);
-      shard.finish();
-    }
+  }
+  return good;
+}
+
+// The good rows as a finished file, and its path. Mostly they are the first ones, and the file is
+// cut behind them as it is; with rows to leave out in between it is copied.
+std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows) {
+  if (rows.back() + 1 == rows.size()) {
+    shard.truncate(rows.size());
+    shard.finish();
+    return shard.path();
+  }
+  fs::path copy = shard.path();
+  copy.replace_filename(copy.stem().string() + "-cut.h5");
+  fs::remove(copy);
+  ShardFile kept = ShardFile::create(copy, shard.options());
+  for (std::uint64_t const row : rows) kept.append(shard.read(row, ShardFile::Part::everything));
+  kept.finish();
+  return copy;
+}
+
+// A file that the system does not let us open is an error; one that HDF5 cannot read was cut off
+// before its first flush.
+std::optional<ShardFile> open_partial(std::string const& partial) {
+  std::ifstream const readable(partial);
+  require(readable.good() && ::access(partial.c_str(), W_OK) == 0, ExitCode::io,
+          partial + ": cannot be opened (" + std::strerror(errno) + ") check permissions");
+  try {
+    return ShardFile::open(partial, H5Access::change);
   } catch (Error const& error) {
     log_warning(partial + " holds no flushed row that can be read (" + error.what() +
                 "); its images are made again");
-    kept.clear();
-    salvage = {};
+    return std::nullopt;
   }
-  if (kept.empty()) {
+}
+
+}  // namespace
+
+Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
+                        std::string const& part, RunContents& contents) {
+  Salvage salvage;
+  std::optional<ShardFile> shard = open_partial(partial);
+  GoodRows const good = shard ? find_good_rows(*shard, contents, salvage) : GoodRows{};
+  if (good.rows.empty()) {
+    shard.reset();
     fs::remove(partial);
     return salvage;
   }
-  salvage.published = publish_shard(partial, run_dir, file);
+  salvage.kept_rows = good.rows.size();
+  int& next = contents.next_shard_number[size_folder(shard->width_px(), shard->height_px())];
+  std::string const file = shard_path(shard->width_px(), shard->height_px(), next, part);
+  std::string const finished = finish_with(std::move(*shard), good.rows);
+  salvage.published = publish_shard(finished, run_dir, file);
+  next += 1;
+  // A copy was published: the original holds nothing more. Killed before this line, the next job
+  // finds all its rows published.
+  if (finished != partial) fs::remove(partial);
   contents.shards.push_back(file);
-  contents.done.insert(kept.begin(), kept.end());
+  contents.done.insert(good.keys.begin(), good.keys.end());
   return salvage;
 }
 
 void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents,
                    std::string const& part) {
-  std::set<std::string> wanted;
+  std::vector<IndexLine> const old = read_index_lines(path);
+  std::map<std::string, IndexLine> known;
+  for (IndexLine const& line : old) known.emplace(line.file, line);
+  std::vector<IndexLine> lines;
+  bool is_changed = false;
   for (std::string const& shard : contents.shards) {
-    if (shard_number(fs::path(shard).filename(), part)) wanted.insert(shard);
-  }
-  std::set<std::string> listed;
-  std::ifstream old(path);
-  std::string line;
-  bool readable = true;
-  while (std::getline(old, line)) {
-    auto const parsed = nlohmann::json::parse(line, nullptr, false);
-    readable = readable && parsed.is_object() && listed.insert(parsed.value("file", "")).second;
-  }
-  if (readable && listed == wanted) return;
-  fs::remove(path);
-  for (std::string const& shard : wanted) {
+    if (!shard_number(fs::path(shard).filename(), part)) continue;
     std::string const full = run_dir + "/" + shard;
-    std::uint64_t const rows = ShardFile::open(full, H5Access::read).rows();
-    append_index_line(path, {shard, rows, fs::file_size(full), sha256_of_file(full), {}});
+    auto const found = known.find(shard);
+    if (found != known.end()) {
+      lines.push_back(found->second);  // hashed when it was published
+      continue;
+    }
+    is_changed = true;
+    lines.push_back({shard, ShardFile::open(full, H5Access::read).rows(), fs::file_size(full),
+                     to_hex(sha256_of_file(full))});
   }
+  if (is_changed || lines.size() != old.size()) write_index_lines(path, lines);
 }
 
 std::string session_folder(std::string const& run_dir, int session) {

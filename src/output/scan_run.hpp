@@ -30,12 +30,13 @@ struct Salvage {
 };
 
 /// Publishes the rows of a partial shard that verify and are not in `contents` yet as a short
-/// shard, and adds them to `contents`. A file that cannot be opened holds nothing that was flushed:
-/// it is removed.
+/// shard, and adds them to `contents`. A file that HDF5 cannot read holds nothing that was flushed:
+/// it is removed, with a warning. Throws Error(io) where the system refuses to read or write.
 [[nodiscard]] Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
                                       std::string const& part, RunContents& contents);
 
-/// Writes index.jsonl anew from the shards, if the two differ in files.
+/// Makes index.jsonl list the shards of this part: lines of known shards stay, others go, missing
+/// ones are made from the files.
 void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents,
                    std::string const& part);
 

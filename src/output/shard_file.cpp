@@ -4,143 +4,46 @@
 #include <cerrno>
 #include <functional>
 #include <limits>
+#include <sstream>
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
+#include "output/h5_dataset.hpp"
 
 namespace ditbatch {
 
 namespace {
 
 constexpr hsize_t rows_per_chunk = 256;
+constexpr std::uint64_t rows_per_read = 4096;
+constexpr std::uint64_t max_image_px = std::numeric_limits<std::uint16_t>::max();
 constexpr char const* images_name = "images";
+constexpr char const* row_hash_name = "row_sha256";
 
-UniqueH5Type text_type(std::string const& path) {
-  UniqueH5Type type(check_h5(H5Tcopy(H5T_C_S1), path));
-  check_h5_status(H5Tset_size(type.get(), H5T_VARIABLE), path);
-  check_h5_status(H5Tset_cset(type.get(), H5T_CSET_UTF8), path);
-  return type;
-}
+RowFormat digest_format() { return {H5T_NATIVE_UINT8, {sizeof(Sha256Digest)}}; }
 
-UniqueH5Type floats_type(std::string const& path) {
-  return UniqueH5Type(check_h5(H5Tvlen_create(H5T_NATIVE_FLOAT), path));
-}
-
-template <class Number>
-hid_t number_type() {
-  if constexpr (std::is_same_v<Number, float>)
-    return H5T_NATIVE_FLOAT;
-  else if constexpr (std::is_same_v<Number, std::uint8_t>)
-    return H5T_NATIVE_UINT8;
-  else if constexpr (std::is_same_v<Number, std::uint16_t>)
-    return H5T_NATIVE_UINT16;
-  else if constexpr (std::is_same_v<Number, std::int64_t>)
-    return H5T_NATIVE_INT64;
-  else
-    return H5T_NATIVE_UINT64;
-}
-
-// A dataset of rows of one shape, that grows by rows.
-UniqueH5Dataset create_column(hid_t file, std::string const& path, char const* name, hid_t type,
-                              std::vector<hsize_t> row_shape, hsize_t chunk_rows, int compression,
-                              bool checksum) {
-  std::vector<hsize_t> now{0}, most{H5S_UNLIMITED}, chunk{chunk_rows};
-  for (auto* extent : {&now, &most, &chunk})
-    extent->insert(extent->end(), row_shape.begin(), row_shape.end());
-  UniqueH5Space const space(
-      check_h5(H5Screate_simple(static_cast<int>(now.size()), now.data(), most.data()), path));
-  UniqueH5Properties const properties(check_h5(H5Pcreate(H5P_DATASET_CREATE), path));
-  check_h5_status(H5Pset_chunk(properties.get(), static_cast<int>(chunk.size()), chunk.data()),
-                  path);
-  if (compression > 0)
-    check_h5_status(H5Pset_deflate(properties.get(), static_cast<unsigned>(compression)), path);
-  if (checksum) check_h5_status(H5Pset_fletcher32(properties.get()), path);
-  return UniqueH5Dataset(check_h5(
-      H5Dcreate2(file, name, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT), path));
-}
-
-void write_attribute(hid_t at, std::string const& path, char const* name, std::string const& text) {
-  UniqueH5Type const type = text_type(path);
-  UniqueH5Space const space(check_h5(H5Screate(H5S_SCALAR), path));
-  UniqueH5Attribute const attribute(
-      check_h5(H5Acreate2(at, name, type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), path));
-  char const* value = text.c_str();
-  check_h5_status(H5Awrite(attribute.get(), type.get(), &value), path);
-}
-
-void write_attribute(hid_t at, std::string const& path, char const* name, std::int32_t value) {
-  UniqueH5Space const space(check_h5(H5Screate(H5S_SCALAR), path));
-  UniqueH5Attribute const attribute(check_h5(
-      H5Acreate2(at, name, H5T_NATIVE_INT32, space.get(), H5P_DEFAULT, H5P_DEFAULT), path));
-  check_h5_status(H5Awrite(attribute.get(), H5T_NATIVE_INT32, &value), path);
-}
-
-std::vector<hsize_t> shape_of(hid_t dataset, std::string const& path) {
-  UniqueH5Space const space(check_h5(H5Dget_space(dataset), path));
-  int const rank = H5Sget_simple_extent_ndims(space.get());
-  require(rank >= 1 && rank <= 8, ExitCode::io, path + ": a dataset has no rows (not a shard)");
-  std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
-  check_h5_status(H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr), path);
-  return shape;
-}
-
-// Selections of one row, in the file and in memory.
-struct RowSelection {
-  UniqueH5Space file;
-  UniqueH5Space memory;
-};
-
-RowSelection select_row(hid_t dataset, std::uint64_t row, std::string const& path) {
-  std::vector<hsize_t> count = shape_of(dataset, path);
-  std::vector<hsize_t> start(count.size(), 0);
-  start[0] = row;
-  count[0] = 1;
-  RowSelection selection{
-      UniqueH5Space(check_h5(H5Dget_space(dataset), path)),
-      UniqueH5Space(
-          check_h5(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), path))};
-  check_h5_status(H5Sselect_hyperslab(selection.file.get(), H5S_SELECT_SET, start.data(), nullptr,
-                                      count.data(), nullptr),
-                  path);
-  return selection;
-}
-
-void write_row(hid_t dataset, std::uint64_t row, hid_t type, void const* data,
-               std::string const& path) {
-  std::vector<hsize_t> shape = shape_of(dataset, path);
-  shape[0] = row + 1;
-  check_h5_status(H5Dset_extent(dataset, shape.data()), path);
-  RowSelection const selection = select_row(dataset, row, path);
-  check_h5_status(
-      H5Dwrite(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data),
-      path);
-}
-
-void read_row(hid_t dataset, std::uint64_t row, hid_t type, void* data, std::string const& path) {
-  RowSelection const selection = select_row(dataset, row, path);
-  check_h5_status(
-      H5Dread(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data),
-      path);
-}
-
-struct Creator {
-  hid_t file;
+// Calls a function with the name and format of each column.
+struct FormatVisitor {
+  std::function<void(char const*, RowFormat const&)> call;
   std::string const& path;
-  std::map<std::string, UniqueH5Dataset>& made;
-  void add(char const* name, hid_t type, std::vector<hsize_t> shape) {
-    made.emplace(name,
-                 create_column(file, path, name, type, std::move(shape), rows_per_chunk, 0, false));
-  }
-  void text(char const* name, std::string const&) { add(name, text_type(path).get(), {}); }
+  void text(char const* name, std::string const&) { call(name, {text_type(path).get(), {}}); }
   template <class Number>
   void number(char const* name, Number) {
-    add(name, number_type<Number>(), {});
+    call(name, {number_type<Number>(), {}});
   }
-  void digest(char const* name, Sha256Digest const&) { add(name, H5T_NATIVE_UINT8, {32}); }
+  void digest(char const* name, Sha256Digest const&) { call(name, digest_format()); }
   void floats(char const* name, std::vector<float> const&) {
-    add(name, floats_type(path).get(), {});
+    call(name, {floats_type(path).get(), {}});
   }
 };
+
+// Every column but the images.
+void for_each_column(std::string const& path,
+                     std::function<void(char const*, RowFormat const&)> const& call) {
+  ShardRow const blank;
+  visit_columns(blank, FormatVisitor{call, path});
+  call(row_hash_name, digest_format());
+}
 
 struct Writer {
   std::function<hid_t(char const*)> dataset;
@@ -163,38 +66,27 @@ struct Writer {
   }
 };
 
-// Calls a function with the name of each column.
-struct NameVisitor {
-  std::function<void(char const*)> call;
-  void text(char const* name, std::string const&) { call(name); }
-  template <class Number>
-  void number(char const* name, Number) {
-    call(name);
-  }
-  void digest(char const* name, Sha256Digest const&) { call(name); }
-  void floats(char const* name, std::vector<float> const&) { call(name); }
-};
-
 struct Reader {
   std::function<hid_t(char const*)> dataset;
   std::uint64_t row;
   std::string const& path;
+  void read(char const* name, hid_t type, void* data) {
+    read_rows(dataset(name), row, 1, type, data, path);
+  }
   void text(char const* name, std::string& value) {
     char* pointer = nullptr;
-    read_row(dataset(name), row, text_type(path).get(), &pointer, path);
+    read(name, text_type(path).get(), &pointer);
     if (pointer != nullptr) value = pointer;
     (void)H5free_memory(pointer);
   }
   template <class Number>
   void number(char const* name, Number& value) {
-    read_row(dataset(name), row, number_type<Number>(), &value, path);
+    read(name, number_type<Number>(), &value);
   }
-  void digest(char const* name, Sha256Digest& value) {
-    read_row(dataset(name), row, H5T_NATIVE_UINT8, value.data(), path);
-  }
+  void digest(char const* name, Sha256Digest& value) { read(name, H5T_NATIVE_UINT8, value.data()); }
   void floats(char const* name, std::vector<float>& value) {
     hvl_t list{0, nullptr};
-    read_row(dataset(name), row, floats_type(path).get(), &list, path);
+    read(name, floats_type(path).get(), &list);
     auto const* first = static_cast<float const*>(list.p);
     value.assign(first, first + list.len);
     (void)H5free_memory(list.p);
@@ -205,31 +97,25 @@ struct Reader {
 
 ShardFile::~ShardFile() = default;
 
-hid_t ShardFile::dataset(std::string const& name) const {
-  auto const found = datasets_.find(name);
-  require(found != datasets_.end(), ExitCode::io,
-          path_ + ": has no dataset " + name + " (not a shard of this version)");
-  return found->second.get();
-}
+hid_t ShardFile::dataset(std::string const& name) const { return datasets_.at(name).get(); }
 
 ShardFile ShardFile::create(std::string const& path, ShardOptions const& options) {
   ShardFile shard;
   shard.path_ = path;
-  shard.width_px_ = options.width_px;
-  shard.height_px_ = options.height_px;
+  shard.options_ = options;
   shard.file_ = create_h5(path);
   hid_t const file = shard.file_.get();
-  std::vector<hsize_t> const image{static_cast<hsize_t>(options.height_px),
-                                   static_cast<hsize_t>(options.width_px), 3};
   // One image a chunk: it is compressed and checked alone. No shuffle, the values are single bytes.
-  auto& images = shard.datasets_[images_name];
+  RowFormat const image{
+      H5T_NATIVE_UINT8,
+      {static_cast<hsize_t>(options.height_px), static_cast<hsize_t>(options.width_px), 3}};
+  UniqueH5Dataset& images = shard.datasets_[images_name];
   images =
-      create_column(file, path, images_name, H5T_NATIVE_UINT8, image, 1, options.compression, true);
+      create_column(file, path, images_name, image, {1, options.compression, Checksum::fletcher32});
   write_attribute(images.get(), path, "encoding", "raw");
-  Creator creator{file, path, shard.datasets_};
-  ShardRow const blank;
-  visit_columns(blank, creator);
-  creator.digest("row_sha256", {});
+  for_each_column(path, [&](char const* name, RowFormat const& format) {
+    shard.datasets_[name] = create_column(file, path, name, format, {rows_per_chunk});
+  });
 
   std::string phases;
   for (std::string const& name : options.phase_names) phases += (phases.empty() ? "" : ",") + name;
@@ -246,57 +132,104 @@ ShardFile ShardFile::open(std::string const& path, H5Access access) {
   ShardFile shard;
   shard.path_ = path;
   shard.file_ = open_h5(path, access);
+  int const version = read_number_attribute(shard.file_.get(), path, "schema_version");
+  require(version == shard_schema_version, ExitCode::io,
+          path + ": is a shard of version " + std::to_string(version) + " (this program reads " +
+              std::to_string(shard_schema_version) + ") use the version that wrote it");
   shard.open_datasets();
   return shard;
 }
 
 void ShardFile::open_datasets() {
   rows_ = std::numeric_limits<std::uint64_t>::max();
-  auto const open = [&](char const* name) {
-    datasets_[name] = UniqueH5Dataset(check_h5(H5Dopen2(file_.get(), name, H5P_DEFAULT), path_));
-    rows_ = std::min<std::uint64_t>(rows_, shape_of(datasets_[name].get(), path_)[0]);
+  std::uint64_t most_rows = 0;
+  auto const count = [&](char const* name) {
+    std::uint64_t const rows = shape_of(dataset(name), path_)[0];
+    rows_ = std::min(rows_, rows);
+    most_rows = std::max(most_rows, rows);
   };
-  ShardRow const blank;
-  visit_columns(blank, NameVisitor{open});
-  open("row_sha256");
-  open(images_name);
-  std::vector<hsize_t> const shape = shape_of(datasets_[images_name].get(), path_);
-  require(shape.size() == 4 && shape[3] == 3, ExitCode::io,
-          path_ + ": images are not (N, H, W, 3) (not a shard)");
-  height_px_ = static_cast<std::int64_t>(shape[1]);
-  width_px_ = static_cast<std::int64_t>(shape[2]);
+  for_each_column(path_, [&](char const* name, RowFormat const& format) {
+    datasets_[name] = open_column(file_.get(), path_, name, format);
+    count(name);
+  });
+  UniqueH5Dataset& images = datasets_[images_name];
+  images = UniqueH5Dataset(check_h5(H5Dopen2(file_.get(), images_name, H5P_DEFAULT), path_));
+  std::vector<hsize_t> const shape = shape_of(images.get(), path_);
+  require(shape.size() == 4 && shape[3] == 3 && shape[1] - 1 < max_image_px &&
+              shape[2] - 1 < max_image_px,
+          ExitCode::io, path_ + ": images are not (N, H, W, 3) (not a shard)");
+  images = open_column(file_.get(), path_, images_name,
+                       {H5T_NATIVE_UINT8, {shape[1], shape[2], shape[3]}});
+  count(images_name);
+  // A file that was cut off, or a forged one, may claim rows that nothing is stored of.
+  rows_ = std::min<std::uint64_t>(
+      rows_, H5Dget_storage_size(dataset(row_hash_name)) / sizeof(Sha256Digest));
+  is_even_ = rows_ == most_rows;
+
+  options_.height_px = static_cast<std::int64_t>(shape[1]);
+  options_.width_px = static_cast<std::int64_t>(shape[2]);
+  UniqueH5Properties const storage(check_h5(H5Dget_create_plist(images.get()), path_));
+  unsigned flags = 0;
+  unsigned level = 0;
+  std::size_t levels = 1;
+  bool const deflated = H5Pget_filter_by_id2(storage.get(), H5Z_FILTER_DEFLATE, &flags, &levels,
+                                             &level, 0, nullptr, nullptr) >= 0;
+  options_.compression = deflated ? static_cast<int>(level) : 0;
+  std::istringstream phases(read_text_attribute(file_.get(), path_, "phases"));
+  for (std::string name; std::getline(phases, name, ',');) options_.phase_names.push_back(name);
 }
 
 void ShardFile::append(ShardRow const& row) {
-  ensure(row.pixels.size() == static_cast<std::size_t>(width_px_ * height_px_ * 3),
+  ensure(row.width == options_.width_px && row.height == options_.height_px &&
+             row.pixels.size() == image_bytes(),
          "a row has the shard's image size");
   errno = 0;
   Writer writer{[this](char const* name) { return dataset(name); }, rows_, path_};
   write_row(dataset(images_name), rows_, H5T_NATIVE_UINT8, row.pixels.data(), path_);
   visit_columns(row, writer);
-  writer.digest("row_sha256", row.row_sha256);
+  writer.digest(row_hash_name, row.row_sha256);
   rows_ += 1;
 }
 
 ShardRow ShardFile::read(std::uint64_t row, Part part) const {
   ShardRow read;
+  errno = 0;
   Reader reader{[this](char const* name) { return dataset(name); }, row, path_};
   visit_columns(read, reader);
-  reader.digest("row_sha256", read.row_sha256);
+  reader.digest(row_hash_name, read.row_sha256);
   if (part == Part::everything) {
-    read.pixels.resize(static_cast<std::size_t>(width_px_ * height_px_ * 3));
-    read_row(dataset(images_name), row, H5T_NATIVE_UINT8, read.pixels.data(), path_);
+    read.pixels.resize(image_bytes());
+    reader.read(images_name, H5T_NATIVE_UINT8, read.pixels.data());
   }
   return read;
 }
 
-void ShardFile::truncate(std::uint64_t rows) {
-  for (auto const& [name, handle] : datasets_) {
-    std::vector<hsize_t> shape = shape_of(handle.get(), path_);
-    shape[0] = rows;
-    check_h5_status(H5Dset_extent(handle.get(), shape.data()), path_);
+std::vector<RowKey> ShardFile::read_keys() const {
+  std::vector<RowKey> keys(rows_);
+  errno = 0;
+  UniqueH5Type const text = text_type(path_);
+  for (std::uint64_t first = 0; first < rows_; first += rows_per_read) {
+    std::uint64_t const count = std::min(rows_per_read, rows_ - first);
+    std::vector<char*> ids(count, nullptr);
+    std::vector<std::uint16_t> indices(count);
+    std::vector<Sha256Digest> records(count), pixels(count);
+    read_rows(dataset("index"), first, count, H5T_NATIVE_UINT16, indices.data(), path_);
+    read_rows(dataset("record_sha256"), first, count, H5T_NATIVE_UINT8, records.data(), path_);
+    read_rows(dataset("sha256"), first, count, H5T_NATIVE_UINT8, pixels.data(), path_);
+    read_rows(dataset("id"), first, count, text.get(), ids.data(), path_);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      keys[first + i] = {ids[i] == nullptr ? "" : ids[i], indices[i], records[i], pixels[i]};
+      (void)H5free_memory(ids[i]);
+    }
   }
+  return keys;
+}
+
+void ShardFile::truncate(std::uint64_t rows) {
+  errno = 0;
+  for (auto const& [name, handle] : datasets_) set_rows(handle.get(), rows, path_);
   rows_ = rows;
+  is_even_ = true;
 }
 
 void ShardFile::flush() {
@@ -304,7 +237,10 @@ void ShardFile::flush() {
   flush_h5(file_.get(), path_);
 }
 
-bool ShardFile::is_complete() const { return H5Aexists(file_.get(), "complete") > 0; }
+bool ShardFile::is_complete() const {
+  return H5Aexists(file_.get(), "complete") > 0 &&
+         read_number_attribute(file_.get(), path_, "complete") == 1;
+}
 
 void ShardFile::finish() {
   errno = 0;

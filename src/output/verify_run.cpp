@@ -4,9 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
 #include "output/scan_run.hpp"
@@ -18,6 +16,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
+void require_folder(std::string const& run_dir) {
+  require(fs::is_directory(run_dir), ExitCode::io,
+          run_dir + ": no run folder is there (no such folder) check the path");
+}
+
 std::vector<std::string> shard_files(std::string const& run_dir) {
   std::vector<std::string> files;
   std::error_code error;
@@ -28,20 +31,15 @@ std::vector<std::string> shard_files(std::string const& run_dir) {
   return files;
 }
 
-std::map<std::string, std::string> hashes_of_index(std::string const& run_dir) {
-  std::map<std::string, std::string> hashes;
-  std::error_code error;
-  for (auto const& entry : fs::directory_iterator(run_dir, error)) {
+// The lines of every part's index, by file.
+std::map<std::string, IndexLine> lines_of_index(std::string const& run_dir) {
+  std::map<std::string, IndexLine> lines;
+  for (auto const& entry : fs::directory_iterator(run_dir)) {
     std::string const name = entry.path().filename();
     if (name.rfind("index", 0) != 0 || entry.path().extension() != ".jsonl") continue;
-    std::ifstream file(entry.path());
-    std::string line;
-    while (std::getline(file, line)) {
-      auto const parsed = nlohmann::json::parse(line, nullptr, false);
-      if (parsed.is_object()) hashes[parsed.value("file", "")] = parsed.value("sha256", "");
-    }
+    for (IndexLine const& line : read_index_lines(entry.path())) lines[line.file] = line;
   }
-  return hashes;
+  return lines;
 }
 
 struct Place {
@@ -49,22 +47,29 @@ struct Place {
   std::uint64_t row = 0;
 };
 
-std::map<ImageKey, Place> places_of(std::string const& run_dir) {
-  std::map<ImageKey, Place> places;
+struct StoredImage {
+  Place place;
+  Sha256Digest sha256{};
+};
+
+std::map<ImageKey, StoredImage> images_of(std::string const& run_dir) {
+  require_folder(run_dir);
+  std::map<ImageKey, StoredImage> images;
   for (std::string const& file : shard_files(run_dir)) {
-    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
-    for (std::uint64_t row = 0; row < shard.rows(); ++row) {
-      ShardRow const read = shard.read(row, ShardFile::Part::columns);
-      places[{read.id, read.index}] = {file, row};
-    }
+    std::vector<RowKey> const keys =
+        ShardFile::open(run_dir + "/" + file, H5Access::read).read_keys();
+    for (std::size_t row = 0; row < keys.size(); ++row)
+      images[{keys[row].id, keys[row].index}] = {{file, row}, keys[row].sha256};
   }
-  return places;
+  return images;
 }
 
 std::string name_of(ImageKey const& key) { return key.id + "[" + std::to_string(key.index) + "]"; }
 
 std::string difference_text(ShardRow const& a, ShardRow const& b) {
-  if (a.pixels.size() != b.pixels.size() || a.width != b.width) return "sizes differ";
+  if (a.pixels.size() != b.pixels.size() || a.width != b.width)
+    return "sizes differ: " + size_folder(a.width, a.height) + " and " +
+           size_folder(b.width, b.height);
   int largest = 0;
   double squares = 0;
   for (std::size_t i = 0; i < a.pixels.size(); ++i) {
@@ -81,71 +86,102 @@ std::string difference_text(ShardRow const& a, ShardRow const& b) {
 
 }  // namespace
 
-VerifyReport verify_run(std::string const& run_dir) {
-  VerifyReport report;
-  std::map<ImageKey, Place> seen;
-  std::map<std::string, std::string> const index = hashes_of_index(run_dir);
-  for (std::string const& file : shard_files(run_dir)) {
-    std::string const full = run_dir + "/" + file;
-    report.shards += 1;
-    auto const listed = index.find(file);
-    if (listed != index.end() && listed->second != to_hex(sha256_of_file(full))) {
-      report.problems.push_back(
-          file + ": its bytes are not those that were published (SHA-256 differs from the index)");
-    }
+namespace {
+
+// Where each image was seen first.
+using SeenImages = std::map<ImageKey, Place>;
+
+void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& seen,
+                 VerifyReport& report) {
+  for (std::uint64_t row = 0; row < shard.rows(); ++row) {
+    std::string const where = file + ": row " + std::to_string(row);
     try {
-      ShardFile const shard = ShardFile::open(full, H5Access::read);
-      if (!shard.is_complete()) report.problems.push_back(file + ": is not marked complete");
-      for (std::uint64_t row = 0; row < shard.rows(); ++row) {
-        std::string const where = file + ": row " + std::to_string(row);
-        try {
-          ShardRow const read = shard.read(row, ShardFile::Part::everything);
-          std::string const broken = broken_part(read);
-          if (!broken.empty()) report.problems.push_back(where + " (" + read.id + "): " + broken);
-          auto const [first, is_new] =
-              seen.emplace(ImageKey{read.id, read.index}, Place{file, row});
-          if (!is_new) {
-            report.problems.push_back(where + " (" + name_of(first->first) + "): stands in " +
-                                      first->second.file + " row " +
-                                      std::to_string(first->second.row) + " too");
-          }
-          report.images += 1;
-        } catch (Error const& error) {
-          report.problems.push_back(where + ": cannot be read (" + error.what() + ")");
-        }
+      ShardRow const read = shard.read(row, ShardFile::Part::everything);
+      ImageKey const key{read.id, read.index};
+      std::string const broken = broken_part(read);
+      if (!broken.empty())
+        report.problems.push_back(where + " (" + name_of(key) + "): " + broken);
+      else if (read.width != shard.width_px() || read.height != shard.height_px())
+        report.problems.push_back(where + " (" + name_of(key) + "): the image is not of its size");
+      auto const [first, is_new] = seen.emplace(key, Place{file, row});
+      if (!is_new) {
+        report.problems.push_back(where + " (" + name_of(key) + "): stands in " +
+                                  first->second.file + " row " + std::to_string(first->second.row) +
+                                  " too");
       }
+      report.images += 1;
     } catch (Error const& error) {
-      report.problems.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
+      report.problems.push_back(where + ": cannot be read (" + error.what() + ")");
     }
   }
+}
+
+void verify_shard(std::string const& run_dir, std::string const& file, SeenImages& seen,
+                  VerifyReport& report) {
+  try {
+    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    if (!shard.is_complete()) report.problems.push_back(file + ": is not marked complete");
+    if (!shard.is_even())
+      report.problems.push_back(file + ": its columns have different numbers of rows");
+    if (fs::path(file).parent_path().filename() != size_folder(shard.width_px(), shard.height_px()))
+      report.problems.push_back(file + ": stands in the folder of another image size");
+    verify_rows(shard, file, seen, report);
+  } catch (Error const& error) {
+    report.problems.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
+  }
+}
+
+}  // namespace
+
+VerifyReport verify_run(std::string const& run_dir) {
+  require_folder(run_dir);
+  VerifyReport report;
+  SeenImages seen;
+  std::map<std::string, IndexLine> index = lines_of_index(run_dir);
+  for (std::string const& file : shard_files(run_dir)) {
+    report.shards += 1;
+    // A shard without a line is as good: the line is written after the shard is published.
+    auto const listed = index.find(file);
+    if (listed != index.end()) {
+      if (listed->second.sha256 != to_hex(sha256_of_file(run_dir + "/" + file))) {
+        report.problems.push_back(file +
+                                  ": its bytes are not those that were published (SHA-256 differs "
+                                  "from the index)");
+      }
+      index.erase(listed);
+    }
+    verify_shard(run_dir, file, seen, report);
+  }
+  for (auto const& [file, line] : index)
+    report.problems.push_back(file + ": is missing (the index lists it with " +
+                              std::to_string(line.rows) + " images)");
   return report;
 }
 
 CompareReport compare_runs(std::string const& run_a, std::string const& run_b) {
   CompareReport report;
-  std::map<ImageKey, Place> const a = places_of(run_a);
-  std::map<ImageKey, Place> b = places_of(run_b);
-  auto const read = [](std::string const& run, Place const& place, ShardFile::Part part) {
-    return ShardFile::open(run + "/" + place.file, H5Access::read).read(place.row, part);
+  std::map<ImageKey, StoredImage> const a = images_of(run_a);
+  std::map<ImageKey, StoredImage> b = images_of(run_b);
+  auto const read = [](std::string const& run, Place const& place) {
+    return ShardFile::open(run + "/" + place.file, H5Access::read)
+        .read(place.row, ShardFile::Part::everything);
   };
-  for (auto const& [key, place] : a) {
+  for (auto const& [key, image] : a) {
     auto const other = b.find(key);
     if (other == b.end()) {
       report.differences.push_back(name_of(key) + ": missing in " + run_b);
       continue;
     }
-    if (read(run_a, place, ShardFile::Part::columns).sha256 ==
-        read(run_b, other->second, ShardFile::Part::columns).sha256) {
+    if (image.sha256 == other->second.sha256) {
       report.identical += 1;
     } else {
       report.differences.push_back(
           name_of(key) + ": " +
-          difference_text(read(run_a, place, ShardFile::Part::everything),
-                          read(run_b, other->second, ShardFile::Part::everything)));
+          difference_text(read(run_a, image.place), read(run_b, other->second.place)));
     }
     b.erase(other);
   }
-  for (auto const& [key, place] : b)
+  for (auto const& [key, image] : b)
     report.differences.push_back(name_of(key) + ": missing in " + run_a);
   return report;
 }

@@ -14,7 +14,7 @@ struct VerifyReport {
 };
 
 /// Opens every published shard, compares the hash of every row's pixels and columns and of the file
-/// with the index, and looks for images that stand twice.
+/// with the index, and looks for images that stand twice and for shards that are gone.
 [[nodiscard]] VerifyReport verify_run(std::string const& run_dir);
 
 /// What `ditbatch compare` found.

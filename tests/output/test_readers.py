@@ -113,7 +113,9 @@ def read_export(run, made):
     import datasets
     folder = str(out / "48x32")
     loaded = datasets.load_dataset("imagefolder", data_dir=folder, split="train", cache_dir=str(WORK / "cache"))
-    assert {row["id"] for row in loaded} == {row["id"] for row in made if row["width"] == 48}
+    assert {row["id"]: row["seed"] for row in loaded} == {row["id"]: str(row["seed"]) for row in made if row["width"] == 48}
+    for row in loaded:
+        assert numpy.array_equal(numpy.asarray(row["image"]), pixels(by_id[row["id"]])), f"imagefolder: {row['id']}"
 
 
 def broken_bytes_are_found(run):
