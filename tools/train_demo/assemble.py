@@ -20,7 +20,7 @@ CARD = pathlib.Path(__file__).with_name("model_card.md")
 
 
 def curve_svg(series, title):
-    """[(seconds, loss)] -> a small logarithmic plot"""
+    """[(seconds, loss)] -> a small plot, the loss on a logarithmic scale"""
     import math
     points = [(s, math.log10(v)) for s, v in series if v > 0]
     if len(points) < 2:
@@ -45,7 +45,18 @@ def score_table(scores):
     return "\n".join(lines)
 
 
+def joined_curve(runs):
+    """[(seconds since the first run began, loss)] over runs that continue each other"""
+    series, before = [], 0.0
+    for run in runs:
+        series += [(before + c[0], c[3]) for c in run["curve"] if c[1] > 20]
+        before += run["seconds"]
+    return series
+
+
 def write_card(out, vae_facts, flow_facts, scores, size_bytes):
+    runs = flow_facts["runs"]
+    total = lambda key: sum(run[key] for run in runs)
     sizes = models.SIZES[flow_facts["size"]]
     if scores:
         told = "`ditbatch` on `jobs/shapes/evaluation.jsonl`:\n\n" + score_table({"evaluation": scores})
@@ -60,9 +71,9 @@ def write_card(out, vae_facts, flow_facts, scores, size_bytes):
         "CONFIGURATION": json.dumps(sizes, indent=1), "SCHEDULER": json.dumps(models.SCHEDULER),
         "VAE_STEPS": f"{vae_facts['steps']:,}", "VAE_SECONDS": f"{vae_facts['seconds']:.0f}",
         "PSNR": ", ".join(f"{size} {value} dB" for size, value in vae_facts["psnr_db"].items()),
-        "FLOW_STEPS": f"{flow_facts['steps']:,}", "FLOW_IMAGES": f"{flow_facts['images']:,}",
-        "FLOW_SECONDS": f"{flow_facts['seconds']:.0f}", "DEVICE": flow_facts["device"],
-        "READING": f"{100 * flow_facts['reading'][-1][2]:.1f} %" if flow_facts.get("reading") else "not measured",
+        "FLOW_RUNS": str(len(runs)), "FLOW_STEPS": f"{total('steps'):,}", "FLOW_IMAGES": f"{total('images'):,}",
+        "FLOW_SECONDS": f"{total('seconds'):.0f}", "DEVICE": runs[-1]["device"],
+        "READING": f"{100 * min(flow_facts['reading'][-1][2:]):.2f} %" if flow_facts.get("reading") else "not measured",
     }
     card = CARD.read_text()
     for name, value in values.items():
@@ -71,7 +82,7 @@ def write_card(out, vae_facts, flow_facts, scores, size_bytes):
         raise ValueError("the card has a place that nothing fills: " + card[card.index("{{"):][:40])
     (out / "README.md").write_text(card)
     (out / "curve_vae.svg").write_text(curve_svg([(c[0], c[2]) for c in vae_facts["curve"]], "autoencoder: loss"))
-    (out / "curve_flow.svg").write_text(curve_svg([(c[0], c[3]) for c in flow_facts["curve"]], "flow matching: loss"))
+    (out / "curve_flow.svg").write_text(curve_svg(joined_curve(runs), "flow matching: loss"))
 
 
 def main():

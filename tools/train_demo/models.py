@@ -168,7 +168,7 @@ def load_trained(size, tokens, vae_folder, flow_folder):
     """-> vae (with its scale and shift), clip, t5, transformer, from what the stages hand over"""
     from safetensors.torch import load_file
     vae_facts = json.loads(pathlib.Path(vae_folder, "vae.json").read_text())
-    vae = load_weights(make_vae(size, vae_facts["scaling_factor"], vae_facts["shift_factor"]),
+    vae = load_weights(make_vae(vae_facts["size"], vae_facts["scaling_factor"], vae_facts["shift_factor"]),
                        pathlib.Path(vae_folder, "vae.safetensors"))
     clip, t5 = make_text_encoders(size, tokens)
     tensors = load_file(str(pathlib.Path(flow_folder, "encoders.safetensors")))

@@ -15,7 +15,7 @@ import sys
 
 from scene import draw_captioned_scenes
 
-CLIP_TOKENS, T5_TOKENS = 77, 48  # padded lengths
+CLIP_TOKENS, T5_TOKENS = 77, 32  # padded lengths
 CAPTIONS, SEED = 20000, 1
 CLIP_VOCABULARY, T5_VOCABULARY = 900, 320
 
