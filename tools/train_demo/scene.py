@@ -304,12 +304,11 @@ def paint(shape, colour, radius, x, y, background, pattern, chance, width, heigh
 class Painter:
     """Draws batches of scenes on one device; the same seed draws the same pictures."""
 
-    def __init__(self, device, seed, compiled=None):
+    def __init__(self, device, seed):
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.palette = torch.tensor(list(COLOURS.values()), device=self.device) / 255.0
         self.ground = torch.tensor(list(BACKGROUNDS.values()), device=self.device) / 255.0
-        self.paint = compiled or paint
 
     def _any(self, codes, classes):
         drawn = torch.randint(classes, codes.shape, generator=self.generator, device=self.device)
@@ -320,8 +319,8 @@ class Painter:
         codes = codes.to(self.device)
         objects = place_objects(codes, width, height, self.generator)
         chance = torch.rand(codes.shape[0], 4, generator=self.generator, device=self.device)
-        image = self.paint(*objects, self._any(codes[:, 9], len(BACKGROUNDS)), self._any(codes[:, 10], len(PATTERNS)),
-                           chance, width, height, self.palette, self.ground)
+        image = paint(*objects, self._any(codes[:, 9], len(BACKGROUNDS)), self._any(codes[:, 10], len(PATTERNS)),
+                      chance, width, height, self.palette, self.ground)
         return image * 2 - 1
 
 

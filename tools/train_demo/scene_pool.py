@@ -48,9 +48,9 @@ def make_pool(work, count, seed, workers):
     return [torch.cat([torch.from_numpy(part[i]) for part in made]) for i in range(3)]
 
 
-class LatentStore:
-    """Latents of pictures of one size. Drawing pictures costs more than a step of training: each is
-    used about RECYCLE times, with other noise every time, and new ones come in large batches."""
+class PictureStore:
+    """Pictures of one size, encoded. Drawing them costs as much as a step of training: each is used about
+    RECYCLE times, with other noise every time, and new ones come in large batches."""
 
     RECYCLE = 8
     CHUNK = 2  # batches drawn at once
@@ -59,7 +59,7 @@ class LatentStore:
     def __init__(self, painter, encode, codes, batch, width, height, generator):
         self.painter, self.encode, self.codes, self.batch = painter, encode, codes, batch
         self.width, self.height, self.generator = width, height, generator
-        self.latents, self.scenes, self.draws, self.oldest = None, None, 0, 0
+        self.pictures, self.scenes, self.draws, self.oldest = None, None, 0, 0
 
     @torch.no_grad()
     def _make(self, count):
@@ -67,17 +67,17 @@ class LatentStore:
         return self.encode(self.painter(self.codes[scenes].long(), self.width, self.height)), scenes
 
     def draw(self):
-        """-> latents (batch, tokens, 64), the numbers of their scenes (batch)"""
+        """-> encoded pictures (batch, ...), the numbers of their scenes (batch)"""
         count = self.CHUNK * self.batch
-        if self.latents is None:
-            self.latents, self.scenes = self._make(2 * count)
+        if self.pictures is None:
+            self.pictures, self.scenes = self._make(2 * count)
         elif self.draws % (self.CHUNK * self.RECYCLE) == 0:
-            latents, scenes = self._make(count)
-            if len(self.latents) < self.KEPT * count:
-                self.latents, self.scenes = torch.cat([self.latents, latents]), torch.cat([self.scenes, scenes])
+            pictures, scenes = self._make(count)
+            if len(self.pictures) < self.KEPT * count:
+                self.pictures, self.scenes = torch.cat([self.pictures, pictures]), torch.cat([self.scenes, scenes])
             else:
-                self.latents[self.oldest:self.oldest + count], self.scenes[self.oldest:self.oldest + count] = latents, scenes
+                self.pictures[self.oldest:self.oldest + count], self.scenes[self.oldest:self.oldest + count] = pictures, scenes
                 self.oldest = (self.oldest + count) % (self.KEPT * count)
         self.draws += 1
-        pick = torch.randint(len(self.latents), (self.batch,), generator=self.generator, device=self.latents.device)
-        return self.latents[pick], self.scenes[pick]
+        pick = torch.randint(len(self.pictures), (self.batch,), generator=self.generator, device=self.pictures.device)
+        return self.pictures[pick], self.scenes[pick]

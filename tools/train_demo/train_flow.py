@@ -24,10 +24,10 @@ import models
 import sampling
 from flow_step import FlowStep, Trainer
 from scene import Painter
-from scene_pool import LatentStore, make_pool, tokenize
+from scene_pool import PictureStore, make_pool, tokenize
 from train_text import embed_captions, train_text_encoders
 
-# width, height, images a step, share of the steps in the first third of the first run and later. No
+# width, height, images a step, share of the steps in the first two thirds of the first run and later. No
 # batch equals a number of tokens: the compiler would take the two for the same thing and compile again.
 BUCKETS = (
     (128, 128, 300, 8, 3), (192, 128, 220, 3, 2), (128, 192, 220, 3, 2), (192, 192, 164, 3, 3), (256, 192, 130, 1, 2),
@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--start", type=pathlib.Path)
     parser.add_argument("--records", type=pathlib.Path, help="a manifest to score the result on, with the small sampler")
     parser.add_argument("--minutes", type=float, default=8)
-    parser.add_argument("--rates", type=float, nargs=2, default=(1e-3, 5e-5))
+    parser.add_argument("--rates", type=float, nargs=2, default=(2e-3, 1e-5))
     parser.add_argument("--size", choices=sorted(models.SIZES), default="demo")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--max-steps", type=int, default=10**9)
@@ -121,7 +121,7 @@ def main():
         return models.pack((mean.float() - shift) * scale)
 
     painter = Painter(device, args.seed)
-    stores = [LatentStore(painter, encode, codes, b, w, h, generator) for w, h, b, _, _ in buckets]
+    stores = [PictureStore(painter, encode, codes, b, w, h, generator) for w, h, b, _, _ in buckets]
     shares = torch.tensor([bucket[3:] for bucket in buckets], dtype=torch.float)
     choose = torch.Generator().manual_seed(args.seed)
     compiled = compile_blocks(transformer) if cuda and not args.no_compile else []
@@ -136,8 +136,8 @@ def main():
         if progress >= 1:
             break
         first, last = args.rates
-        trainer.set_rate((first + (last - first) * progress) * min(1, (step + 1) / 400))
-        early = progress < 0.33 and not args.start
+        trainer.optimizer.set_rate((first + (last - first) * progress) * min(1, (step + 1) / 400))
+        early = progress < 0.67 and not args.start
         which = int(torch.multinomial(shares[:, 0 if early else 1], 1, generator=choose))
         try:
             steps[which](*stores[which].draw())
@@ -164,7 +164,7 @@ def main():
             curve.append([round(elapsed(), 1), step, seen, value])
             memory = torch.cuda.max_memory_allocated() / 2**30 if cuda else 0
             print(f"flow {elapsed():.0f} s, step {step}, {speed:.2f} it/s, {seen} images, loss {value:.4f}, "
-                  f"rate {float(trainer.rate):.1e}, {memory:.1f} GiB", flush=True)
+                  f"rate {float(trainer.optimizer.rate):.1e}, {memory:.1f} GiB", flush=True)
             if not value < 1e4:
                 raise SystemExit("the loss is not finite")
     with torch.no_grad():

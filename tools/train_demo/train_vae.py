@@ -13,11 +13,16 @@ import time
 import torch
 
 import models
+from graphed_step import GraphedStep, Graphs
+from muon import Optimizer
 from scene import Painter, draw_captioned_scenes, encode_scene
+from scene_pool import PictureStore
 
 # width, height, images a step, share of the steps
-BUCKETS = ((128, 128, 96, 6), (192, 128, 64, 2), (128, 192, 64, 2), (256, 256, 24, 3), (512, 512, 6, 1))
+BUCKETS = ((128, 128, 48, 6), (192, 128, 32, 4), (256, 256, 12, 2), (512, 512, 3, 1))
 TINY_BUCKETS = ((64, 64, 4, 2), (96, 64, 2, 1))
+RATE = 1.5e-3
+AVERAGE_EVERY, AVERAGE = 4, 0.998 ** 4
 
 
 def edges(image):
@@ -30,6 +35,39 @@ def reconstruction_loss(made, image):
     for a, b in zip(edges(made), edges(image)):
         loss = loss + 0.5 * (a - b).abs().mean()
     return loss
+
+
+class VaeStep:
+    """One training step for one picture size; on a GPU a CUDA graph."""
+
+    def __init__(self, graphs, vae, optimizer, batch, width, height, device):
+        self.vae, self.optimizer = vae, optimizer
+        self.image = torch.zeros(batch, 3, height, width, device=device)
+        self.loss = torch.zeros((), device=device)
+        self.run = GraphedStep(graphs, self._train)
+
+    def _train(self):
+        image, device = self.image, self.image.device
+        self.optimizer.clear()
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            posterior = self.vae.encode(image).latent_dist
+            mean, logvar = posterior.mean.float(), posterior.logvar.float()
+            latents = mean + torch.exp(0.5 * logvar) * torch.randn_like(mean)
+            # The sampler's latents are never quite right: the decoder learns to live with it.
+            wobble = 0.1 * torch.rand(len(image), 1, 1, 1, device=device) * mean.detach().std()
+            latents = latents + wobble * torch.randn_like(mean)
+            made = self.vae.decode(latents).sample.float()
+        divergence = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+        loss = reconstruction_loss(made, image) + 1e-4 * divergence
+        loss.backward()
+        self.optimizer.step()
+        self.loss.copy_(loss.detach())
+
+    def __call__(self, image):
+        """image (batch, 3, height, width) -> the loss before the step"""
+        self.image.copy_(image)
+        self.run()
+        return self.loss.clone()
 
 
 def main():
@@ -46,66 +84,50 @@ def main():
     torch.manual_seed(args.seed)
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark_limit = 4
+    torch.backends.cuda.enable_cudnn_sdp(False)  # see train_flow.py
     device = torch.device(args.device)
+    cuda = device.type == "cuda"
     buckets = TINY_BUCKETS if args.size == "tiny" else BUCKETS
 
     scenes, _ = draw_captioned_scenes(2000 if args.size == "tiny" else 60000, args.seed)
     codes = torch.tensor([encode_scene(scene) for scene in scenes], device=device)
     codes[:, 9:] = -1  # any background
-    paint = None
-    if device.type == "cuda":
-        import scene
-        paint = torch.compile(scene.paint, dynamic=True)
-        try:
-            Painter(device, 1, paint)(codes[:5], 192, 128)
-        except Exception as error:  # the pictures are the same without it
-            print(f"painting without compilation ({type(error).__name__}: {str(error)[:300]})", flush=True)
-            paint = None
-    painter = Painter(device, args.seed, paint)
+    painter = Painter(device, args.seed)
+    generator = torch.Generator(device).manual_seed(args.seed)
+    stores = [PictureStore(painter, lambda image: image, codes, b, w, h, generator) for w, h, b, _ in buckets]
 
     vae = models.make_vae(args.size).to(device)
     ema = [p.detach().clone() for p in vae.parameters()]
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=1e-3,
-                                  fused=device.type == "cuda")
+    parameters = list(vae.named_parameters())
+    inner = [p for name, p in parameters if p.dim() >= 2 and "conv_in" not in name and "conv_out" not in name]
+    optimizer = Optimizer([p for _, p in parameters], inner, RATE, weight_decay=1e-3)
+    graphs = Graphs(device)
+    steps = [VaeStep(graphs, vae, optimizer, b, w, h, device) for w, h, b, _ in buckets]
     choose = torch.Generator().manual_seed(args.seed)
     shares = torch.tensor([float(bucket[3]) for bucket in buckets])
-    budget_s = args.minutes * 60 - (15 if device.type == "cuda" else 0)
-    curve, recent, step, told, first = [], [], 0, time.monotonic(), time.monotonic()
+    budget_s = args.minutes * 60 - (15 if cuda else 0)
+    curve, recent, step, told, told_step = [], [], 0, time.monotonic(), 0
     while True:
         elapsed = time.monotonic() - started
         progress = max(elapsed / budget_s, step / args.max_steps)
         if progress >= 1:
             break
-        rate = 1.2e-3 * min(1, (step + 1) / 200) * min(1, (1 - progress) / 0.6 + 1e-3)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        width, height, batch, _ = buckets[int(torch.multinomial(shares, 1, generator=choose))]
-        pick = torch.randint(len(codes), (batch,), generator=choose)
-        image = painter(codes[pick.to(device)], width, height)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            posterior = vae.encode(image).latent_dist
-            mean, logvar = posterior.mean.float(), posterior.logvar.float()
-            noise = torch.randn_like(mean)
-            latents = mean + torch.exp(0.5 * logvar) * noise
-            # The sampler's latents are never quite right: the decoder learns to live with it.
-            wobble = 0.1 * torch.rand(batch, 1, 1, 1, device=device) * mean.detach().std()
-            latents = latents + wobble * torch.randn_like(mean)
-            made = vae.decode(latents).sample.float()
-        divergence = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        loss = reconstruction_loss(made, image) + 1e-4 * divergence
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(ema, list(vae.parameters()), 1 - min(0.998, (step + 1) / (step + 10)))
+        optimizer.set_rate(RATE * min(1, (step + 1) / 200) * min(1, (1 - progress) / 0.6 + 1e-3))
+        which = int(torch.multinomial(shares, 1, generator=choose))
+        recent.append(steps[which](stores[which].draw()[0]))
+        if step % AVERAGE_EVERY == 0:
+            with torch.no_grad():
+                torch._foreach_lerp_(ema, [p.detach() for p in vae.parameters()], 1 - min(AVERAGE, (step + 1) / (step + 40)))
         step += 1
-        recent.append(loss.detach())
+        # The host runs ahead of the GPU: look at the clock of what is done, not of what is queued.
+        if cuda and step % 20 == 0:
+            torch.cuda.synchronize()
         if time.monotonic() - told > 20 or step == 20:
             value = float(torch.stack(recent).mean())
-            told, recent = time.monotonic(), []
-            print(f"vae {elapsed:.0f} s, step {step}, {step / (told - first):.1f} it/s, loss {value:.4f}, "
-                  f"divergence {float(divergence.detach()):.2f}, rate {rate:.1e}", flush=True)
+            print(f"vae {elapsed:.0f} s, step {step}, {(step - told_step) / (time.monotonic() - told):.1f} it/s, loss {value:.4f}, "
+                  f"rate {float(optimizer.rate):.1e}", flush=True)
+            told, told_step, recent = time.monotonic(), step, []
             if not value < 1e4:
                 raise SystemExit("the loss is not finite")
             curve.append([round(elapsed, 1), step, value])
