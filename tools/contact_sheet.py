@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the images of a run folder with their prompts: contact_sheet.py RUN_DIR OUT.png [IMAGES]"""
+"""Draws the images of a run folder beside their prompts: contact_sheet.py RUN_DIR OUT.png [IMAGES]"""
 import pathlib
 import sys
 import textwrap
@@ -7,7 +7,8 @@ import textwrap
 import h5py
 from PIL import Image, ImageDraw, ImageFont
 
-CELL, TEXT, COLUMNS = 200, 48, 6
+PICTURE, TEXT, COLUMNS, GAP = 128, 152, 4, 6  # pixels; a cell is a picture and the text to its right
+LETTERS, LINES = 24, 8
 
 
 def read(run_dir):
@@ -18,20 +19,21 @@ def read(run_dir):
     return sorted(rows, key=lambda row: (row[0], row[1]))
 
 
-def main(run_dir, out, most=48):
+def main(run_dir, out, most=64):
     rows = read(run_dir)[:most]
     if not rows:
         sys.exit(f"{run_dir}: no published images")
-    lines = (len(rows) + COLUMNS - 1) // COLUMNS
-    sheet = Image.new("RGB", (COLUMNS * CELL, lines * (CELL + TEXT)), "white")
+    width, height = PICTURE + TEXT + 2 * GAP, PICTURE + GAP
+    sheet = Image.new("RGB", (COLUMNS * width, (len(rows) + COLUMNS - 1) // COLUMNS * height + GAP), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default()
     for number, (identifier, index, prompt, pixels) in enumerate(rows):
-        x, y = number % COLUMNS * CELL, number // COLUMNS * (CELL + TEXT)
+        x, y = number % COLUMNS * width + GAP, number // COLUMNS * height + GAP
         image = Image.fromarray(pixels)
-        image.thumbnail((CELL - 8, CELL - 8), Image.Resampling.NEAREST)
-        sheet.paste(image, (x + (CELL - image.width) // 2, y + (CELL - image.height) // 2))
-        draw.multiline_text((x + 6, y + CELL), "\n".join(textwrap.wrap(f"{identifier}: {prompt}", 31)[:3]), fill="black", font=font)
+        image.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
+        sheet.paste(image, (x + (PICTURE - image.width) // 2, y + (PICTURE - image.height) // 2))
+        lines = [f"{identifier}" + (f"[{index}]" if index else "")] + textwrap.wrap(prompt, LETTERS)
+        draw.multiline_text((x + PICTURE + GAP, y), "\n".join(lines[:LINES]), fill="black", font=font, spacing=3)
     sheet.save(out, optimize=True)
     print(f"{len(rows)} images on {out}")
 
