@@ -4,27 +4,16 @@
 #include <unistd.h>
 
 #include <array>
-#include <cstdlib>
 #include <exception>
 
+#include "comm/launcher.hpp"
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
 
 namespace ditbatch {
 
-std::string launcher_problem(int world_size) {
-  if (world_size > 1) return "";
-  for (char const* name : {"SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
-    char const* value = std::getenv(name);
-    if (value == nullptr || std::atoi(value) <= 1) continue;
-    return "this process is alone in its MPI world (" + std::string(name) + " says " + value +
-           " processes: launcher and MPI library do not talk to each other)" +
-           " use srun --mpi=pmix, or the mpirun of the MPI that ditbatch was built with";
-  }
-  return "";
-}
-
 MpiSession::MpiSession(int& argc, char**& argv) {
+  require(launcher_problem().empty(), ExitCode::unhealthy, launcher_problem());
   int provided = MPI_THREAD_SINGLE;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
   // Before any split: children inherit the handler, and check_mpi would never fire without it.

@@ -27,8 +27,4 @@ class MpiSession {
   std::string host_;
 };
 
-/// Why a world of `world_size` ranks contradicts what the launcher's environment says; "" if it
-/// does not. N processes that each believe to be alone would write one run folder N times.
-[[nodiscard]] std::string launcher_problem(int world_size);
-
 }  // namespace ditbatch
