@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
 #include "core/trace.hpp"
+#include "run/allocation_end.hpp"
 
 namespace ditbatch {
 
@@ -28,7 +28,7 @@ StopRequest::StopRequest(Options options) : options_(std::move(options)) {
     deadline_unix_s_ = deadline_unix_s_ == 0 ? deadline_s : std::min(deadline_unix_s_, deadline_s);
   };
   if (options_.max_hours) earlier(unix_time_s() + *options_.max_hours * 3600 + options_.drain_s);
-  if (char const* end = std::getenv("SLURM_JOB_END_TIME")) earlier(std::strtod(end, nullptr));
+  if (auto const end_s = allocation_end_unix_s()) earlier(*end_s);
 }
 
 bool StopRequest::must_stop() {
