@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -118,6 +119,8 @@ void print_end(std::exception const& error, ExitCode code, Arguments const& argu
 }
 
 int run_under_mpi(Arguments const& arguments, int argc, char** argv, std::int64_t begin_ns) {
+  // Launchers forward it to all ranks, also while they start: those that do not act on it go on.
+  std::signal(SIGUSR1, SIG_IGN);
   int rank = 0;
   try {
     MpiSession const session(argc, argv);
