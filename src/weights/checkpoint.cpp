@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "weights/json_document.hpp"
 #include "weights/safetensors.hpp"
+#include "weights/safetensors_index.hpp"
 
 namespace ditbatch {
 
@@ -78,30 +79,6 @@ std::string choose_weight_file(std::string const& folder, Problems& problems) {
   return "";
 }
 
-// The files of an index, and which tensor each must hold.
-std::map<std::string, std::string> read_index(std::string const& path, Problems& problems) {
-  std::map<std::string, std::string> file_of_tensor;
-  auto const document = load_json(path, problems);
-  if (!document) return file_of_tensor;
-  json const& root = document->value;
-  if (!root.is_object() || !root.contains("weight_map") || !root["weight_map"].is_object()) {
-    problems.add({path}, "weight_map",
-                 "missing (an index names a file for each tensor) fetch the index again");
-    return file_of_tensor;
-  }
-  for (auto const& [tensor, file] : root["weight_map"].items()) {
-    if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos ||
-        !ends_with(file, ".safetensors")) {
-      problems.add(document->position("weight_map/" + tensor), "weight_map",
-                   "not usable: " + in_quotes(file.dump()) + " for " + in_quotes(tensor) +
-                       " (must be a safetensors file beside the index)");
-      continue;
-    }
-    file_of_tensor[tensor] = file;
-  }
-  return file_of_tensor;
-}
-
 void add_tensors(Component& component, SafetensorsHeader const& header, Problems& problems) {
   component.files.push_back(header.path);
   for (auto const& [name, entry] : header.tensors) {
@@ -124,7 +101,7 @@ void read_weights(Component& component, Sha256& id, Problems& problems) {
   std::set<std::string> files{fs::path(chosen).filename()};
   bool const has_index = ends_with(chosen, ".json");
   if (has_index) {
-    file_of_tensor = read_index(chosen, problems);
+    file_of_tensor = read_safetensors_index(chosen, problems);
     files.clear();
     for (auto const& [tensor, file] : file_of_tensor) files.insert(file);
   }
