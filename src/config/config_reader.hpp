@@ -1,7 +1,5 @@
 #pragma once
 
-#include <toml++/toml.h>
-
 #include <array>
 #include <cstdint>
 #include <filesystem>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "config/config_keys.hpp"
+#include "config/toml.hpp"
 #include "core/problem.hpp"
 
 namespace ditbatch::config {

@@ -68,6 +68,8 @@ BOOST_AUTO_TEST_CASE(each_hostile_file_is_refused_at_its_place) {
       {"Latin-1", "# M@@\xFCller\n[job]\n", "bad UTF-8"},
       {"UTF-16", std::string("@@\xFF\xFE[\0j\0", 8), "bad UTF-8"},
       {"a byte order mark", "@@\xEF\xBB\xBF[job]\n", "byte order mark"},
+      {"a letter of Latin-1 as a key", "[job]\n@@\xC3\xA9 = 1\n", "not valid TOML"},
+      {"a ligature as a key", "[job]\n@@\xEF\xBB\xBB = 1\n", "not valid TOML"},
       {"a bidirectional override as a key", "@@\xE2\x80\xAE = 1\n", "not valid TOML"},
   };
   for (Hostile const& file : files) {
