@@ -1,7 +1,9 @@
 #include "text/added_tokens.hpp"
 
+#include <algorithm>
 #include <array>
 
+#include "core/utf8.hpp"
 #include "text/unicode_text.hpp"
 
 namespace ditbatch::text {
@@ -12,28 +14,33 @@ bool is_word_character(char32_t value) {
   return is_letter(value) || is_number(value) || value == '_';
 }
 
-bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
-  std::vector<CodePoint> const before = code_points(text.substr(0, begin));
-  std::vector<CodePoint> const after =
-      code_points(text.substr(end, std::min<std::size_t>(text.size() - end, 4)));
-  return (!before.empty() && is_word_character(before.back().value)) ||
-         (!after.empty() && is_word_character(after.front().value));
+// The code point that starts at, or ends before, a place: looked at alone, for a text may hold as
+// many tokens as bytes.
+CodePoint point_at(std::string_view text, std::size_t begin) {
+  std::size_t const size = std::max<std::size_t>(utf8_length_at(text, begin), 1);
+  return code_points(text.substr(begin, size)).front();
+}
+CodePoint point_before(std::string_view text, std::size_t end) {
+  std::size_t begin = end - 1;
+  while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xC0U) == 0x80U) --begin;
+  return point_at(text, begin);
 }
 
-std::size_t white_space_begin(std::string_view text, std::size_t end) {
-  std::vector<CodePoint> const points = code_points(text.substr(0, end));
-  std::size_t begin = end;
-  for (auto point = points.rbegin(); point != points.rend() && is_white_space(point->value);
-       ++point)
-    begin = point->offset;
-  return begin;
+bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
+  return (begin > 0 && is_word_character(point_before(text, begin).value)) ||
+         (end < text.size() && is_word_character(point_at(text, end).value));
+}
+
+std::size_t white_space_begin(std::string_view text, std::size_t begin, std::size_t end) {
+  while (end > begin && is_white_space(point_before(text, end).value))
+    end -= point_before(text, end).size;
+  return end;
 }
 
 std::size_t white_space_end(std::string_view text, std::size_t begin) {
-  for (CodePoint const& point : code_points(text.substr(begin))) {
-    if (!is_white_space(point.value)) return begin + point.offset;
-  }
-  return text.size();
+  while (begin < text.size() && is_white_space(point_at(text, begin).value))
+    begin += point_at(text, begin).size;
+  return begin;
 }
 
 }  // namespace
@@ -61,8 +68,7 @@ std::vector<TextPiece> cut_at_tokens(std::string_view text, std::vector<AddedTok
       at = end;
       continue;
     }
-    std::size_t const cut_begin =
-        longest->lstrip ? std::max(text_begin, white_space_begin(text, at)) : at;
+    std::size_t const cut_begin = longest->lstrip ? white_space_begin(text, text_begin, at) : at;
     std::size_t const cut_end = longest->rstrip ? white_space_end(text, end) : end;
     if (cut_begin > text_begin) pieces.push_back({text.substr(text_begin, cut_begin - text_begin)});
     pieces.push_back({text.substr(cut_begin, cut_end - cut_begin), longest->id});

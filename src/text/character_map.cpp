@@ -1,10 +1,14 @@
 #include "text/character_map.hpp"
 
+#include "core/utf8.hpp"
 #include "text/unicode_text.hpp"
 
 namespace ditbatch::text {
 
 namespace {
+
+// Several times the longest of Unicode (33 bytes): no map makes a prompt grow without bounds.
+constexpr std::size_t longest_replacement_bytes = 256;
 
 std::uint32_t read_u32(std::string_view bytes, std::size_t offset) {
   std::uint32_t value = 0;
@@ -46,8 +50,12 @@ std::optional<std::string_view> CharacterMap::replacement(std::string_view text)
     if (!has_leaf(unit)) continue;
     std::size_t const begin = value_of(units_[node]);
     if (begin > replacements_.size()) return std::nullopt;
-    std::size_t const end = std::min(replacements_.find('\0', begin), replacements_.size());
-    return std::string_view(replacements_).substr(begin, end - begin);
+    std::string_view const rest =
+        std::string_view(replacements_).substr(begin, longest_replacement_bytes + 1);
+    std::string_view const found = rest.substr(0, rest.find('\0'));
+    if (found.size() > longest_replacement_bytes || find_bad_utf8(found) != std::string_view::npos)
+      return std::nullopt;
+    return found;
   }
   return std::nullopt;
 }

@@ -6,6 +6,8 @@ namespace ditbatch::text {
 
 namespace {
 
+constexpr std::size_t most_pieces = 10'000'000;
+
 struct Field {
   std::uint64_t number = 0;
   std::uint64_t integer = 0;  // wire types 0 and 5
@@ -92,6 +94,7 @@ std::optional<SentencePieceModel> parse_sentencepiece_model(std::string_view byt
   Fields fields(bytes);
   while (auto const field = fields.next()) {
     if (field->number == 1) {  // pieces
+      if (model.pieces.size() == most_pieces) return std::nullopt;
       if (!read_piece(field->bytes, model.pieces.emplace_back())) return std::nullopt;
     }
     Fields inner(field->bytes);

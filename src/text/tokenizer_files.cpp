@@ -31,6 +31,7 @@ std::optional<std::string> token_text(json const& value) {
 }
 
 void read_added(JsonDocument const& document, TokenizerSettings& settings, Problems& problems) {
+  std::size_t faults = 0;
   auto const found = document.value.find("added_tokens_decoder");
   if (found == document.value.end() || !found->is_object()) return;
   for (auto const& [id_text, token] : found->items()) {
@@ -42,6 +43,7 @@ void read_added(JsonDocument const& document, TokenizerSettings& settings, Probl
       problems.add(document.position(key), "added_tokens_decoder",
                    "not usable: " + in_quotes(id_text) +
                        " (an id below 10 million and a token with its content)");
+      if (++faults == most_faults) return;
       continue;
     }
     settings.added.push_back({*content, std::stoll(id_text), flag(token, "normalized"),
@@ -70,10 +72,13 @@ TokenizerSettings read_tokenizer_settings(std::string const& folder, Problems& p
     for (char const* key : {"bos_token", "eos_token", "unk_token", "pad_token"}) {
       auto const found = document->value.find(key);
       if (found == document->value.end() || found->is_null()) continue;
-      if (auto const text = token_text(*found)) {
+      auto const text = token_text(*found);
+      if (text && !text->empty()) {
         settings.special[key] = *text;
       } else {
-        problems.add(document->position(key), key, "not a token (a text is needed)");
+        problems.add(document->position(key), key,
+                     text ? "an empty token (it would have no id) remove it"
+                          : "not a token (a text is needed)");
       }
     }
     auto const extra = document->value.find("additional_special_tokens");

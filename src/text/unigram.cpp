@@ -51,23 +51,25 @@ void Unigram::encode(std::string_view word, std::vector<std::int64_t>& ids) cons
     if (!has_single) reach(point.offset + point.size, here + unknown_score_, unknown_);
   }
 
-  std::vector<std::string> texts;  // from the end
+  struct Span {
+    std::size_t begin, end;
+  };
+  std::vector<Span> spans;  // from the end
   bool in_unknown = false;
   for (std::size_t end = word.size(); end > 0;) {
     Node const& node = best[end];
     auto const begin = static_cast<std::size_t>(node.begin);
-    std::string const text(word.substr(begin, end - begin));
     bool const unknown = node.id == unknown_;
     if (unknown && in_unknown) {
-      texts.back() = text + texts.back();
+      spans.back().begin = begin;
     } else {
-      texts.push_back(text);
+      spans.push_back({begin, end});
     }
     in_unknown = unknown;
     end = begin;
   }
-  for (auto text = texts.rbegin(); text != texts.rend(); ++text) {
-    auto const found = ids_.find(*text);
+  for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
+    auto const found = ids_.find(std::string(word.substr(span->begin, span->end - span->begin)));
     ids.push_back(found == ids_.end() ? unknown_ : found->second);
   }
 }

@@ -5,6 +5,7 @@
 #include <rapidjson/reader.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,6 +21,10 @@ using nlohmann::json;
 
 namespace {
 
+// Of keys with longer ones around them no place is kept: it would hold the outer one millions of
+// times.
+constexpr std::size_t longest_outer_key = 64;
+
 // Builds the value from parse events, with an explicit stack instead of recursion.
 class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> {
  public:
@@ -28,11 +33,10 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
 
   bool Null() { return put(nullptr); }
   bool Bool(bool value) { return put(value); }
-  bool Int(int value) { return put(value); }
-  bool Uint(unsigned value) { return put(value); }
-  bool Int64(std::int64_t value) { return put(value); }
-  bool Uint64(std::uint64_t value) { return put(value); }
-  bool Double(double value) { return put(value); }
+  // As text: RapidJSON's own conversion has undefined behaviour for some zeros.
+  bool RawNumber(char const* text, rapidjson::SizeType size, bool) {
+    return put_number({text, size});
+  }
   bool String(char const* text, rapidjson::SizeType size, bool) {
     return put(std::string(text, size));
   }
@@ -48,7 +52,8 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
       return false;
     }
     if (keys_.size() == 1) offsets[keys_.back()] = stream_.Tell() + 1;
-    if (keys_.size() == 2) offsets[keys_.front() + "/" + keys_.back()] = stream_.Tell() + 1;
+    if (keys_.size() == 2 && keys_.front().size() <= longest_outer_key)
+      offsets[keys_.front() + "/" + keys_.back()] = stream_.Tell() + 1;
     return true;
   }
 
@@ -57,6 +62,19 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   std::string complaint;
 
  private:
+  bool put_number(std::string_view text) {
+    char const* const end = text.data() + text.size();
+    if (text.find_first_of(".eE") == std::string_view::npos) {
+      std::uint64_t whole = 0;
+      std::int64_t negative = 0;
+      if (std::from_chars(text.data(), end, whole).ec == std::errc()) return put(whole);
+      if (std::from_chars(text.data(), end, negative).ec == std::errc()) return put(negative);
+    }
+    double number = 0;
+    if (std::from_chars(text.data(), end, number).ec == std::errc()) return put(number);
+    complaint = "not a usable number (no double holds it) write a nearer one";
+    return false;
+  }
   bool put(json value) {
     if (containers_.empty()) {
       result = std::move(value);
@@ -144,7 +162,8 @@ std::optional<JsonDocument> parse_json(std::string path, std::string text, Probl
   rapidjson::MemoryStream stream(text.data(), text.size());
   Builder builder(stream, limits);
   rapidjson::Reader reader;
-  constexpr unsigned flags = rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag |
+  constexpr unsigned flags = rapidjson::kParseIterativeFlag |
+                             rapidjson::kParseNumbersAsStringsFlag |
                              rapidjson::kParseValidateEncodingFlag;
   rapidjson::ParseResult const parsed = reader.Parse<flags>(stream, builder);
   if (!parsed) {

@@ -22,6 +22,9 @@ struct JsonDocument {
   [[nodiscard]] Position position(std::string const& key) const;
 };
 
+/// A hostile file can be wrong in millions of places: a reader stops after so many.
+constexpr std::size_t most_faults = 100;
+
 struct JsonLimits {
   std::size_t size_bytes = std::size_t{64} << 20U;
   std::size_t depth = 64;

@@ -116,12 +116,13 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
     std::string const* name;
   };
   std::vector<Extent> extents;
-  bool sound = true;
+  std::size_t faults = 0;
   for (auto const& [name, value] : document->value.items()) {
+    if (faults == most_faults) break;
     auto const entry_fault = [&](std::string const& text) {
       problems.add(document->position(name), in_quotes(name),
                    text + " (a broken or hostile file) fetch it again");
-      sound = false;
+      ++faults;
     };
     if (name == "__metadata__") {
       bool texts = value.is_object();
@@ -149,7 +150,7 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
     auto const [place, is_new] = header.tensors.emplace(name, entry);
     if (is_new) extents.push_back({entry.offset, entry.offset + entry.size_bytes, &place->first});
   }
-  if (!sound) return std::nullopt;
+  if (faults > 0) return std::nullopt;
 
   std::sort(extents.begin(), extents.end(), [](Extent const& a, Extent const& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;

@@ -1,6 +1,7 @@
 // Broken and hostile tokenizer files: each is a named problem, and never a crash.
 #define BOOST_TEST_MODULE hostile_tokenizers
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <cstring>
 #include <random>
 
@@ -71,6 +72,7 @@ std::vector<Bad> const bad_clip{
     {"a merge whose result is unknown", "merges.txt", "b a\n", "not a merge"},
     {"a config that is a list", "tokenizer_config.json", "[]", "not a JSON object"},
     {"a token that is a number", "tokenizer_config.json", R"({"eos_token":3})", "not a token"},
+    {"an empty special token", "tokenizer_config.json", R"({"eos_token":""})", "an empty token"},
     {"an added token without content", "tokenizer_config.json",
      R"({"added_tokens_decoder":{"6":{}}})", "not usable"},
     {"an added token with a name for an id", "tokenizer_config.json",
@@ -160,6 +162,46 @@ BOOST_AUTO_TEST_CASE(bad_t5_files_are_refused_by_name) {
     BOOST_TEST(open_t5_tokenizer(folder.path(), problems) == nullptr, bad.what);
     check_refused(problems, bad.file, bad.says, bad.what);
   }
+}
+
+// A prompt may be 1 MiB: with time that grows as its square these would take minutes.
+BOOST_AUTO_TEST_CASE(long_prompts_do_not_hang) {
+  ScratchFolder const folder("long-prompts");
+  write_clip(folder);
+  write_file(folder / "tokenizer_config.json",
+             R"({"added_tokens_decoder":{"0":{"content":"a","single_word":true},)"
+             R"("1":{"content":"b","lstrip":true,"rstrip":true}}})");
+  write_file(folder / "t5/spiece.model", spiece);
+  Problems problems;
+  auto const clip = open_clip_tokenizer(folder.path(), problems);
+  auto const t5 = open_t5_tokenizer(folder / "t5", problems);
+  problems.throw_if_any();
+  std::string unknown, tokens;
+  for (int i = 0; i < 250'000; ++i) unknown += "\xF0\x9F\xA6\x8A";
+  for (int i = 0; i < 500'000; ++i) tokens += "b ";
+  auto const start = std::chrono::steady_clock::now();
+  BOOST_TEST(t5->count(unknown) == 3U);  // the mark, one unknown token, the end
+  BOOST_TEST(clip->count(std::string(1'000'000, 'a')) > 0U);
+  BOOST_TEST(clip->count(tokens) == 500'002U);
+  std::chrono::duration<double> const taken_s = std::chrono::steady_clock::now() - start;
+  BOOST_TEST(taken_s.count() < 30);
+}
+
+BOOST_AUTO_TEST_CASE(a_character_map_neither_breaks_nor_floods_a_text) {
+  auto const map_to = [](std::string const& replacement) {
+    std::vector<std::uint32_t> units(256);
+    units[0] = 1U << 10U;  // the root's children start at 1
+    std::uint32_t const node = 1U ^ 'a';
+    units[node] = 'a' | 1U << 8U | (node ^ 2U) << 10U;  // the leaf is unit 2: offset 0
+    std::string bytes(4 + 4 * units.size(), '\0');
+    auto const trie_bytes = static_cast<std::uint32_t>(4 * units.size());
+    std::memcpy(bytes.data(), &trie_bytes, 4);
+    std::memcpy(bytes.data() + 4, units.data(), trie_bytes);
+    return text::CharacterMap::parse(bytes + replacement + '\0').value();
+  };
+  BOOST_TEST(map_to("xy").normalize("ab") == "xyb");
+  BOOST_TEST(map_to("\xFF").normalize("ab") == "ab");
+  BOOST_TEST(map_to(std::string(1'000'000, 'x')).normalize("ab") == "ab");
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_tokenizer_is_a_problem) {

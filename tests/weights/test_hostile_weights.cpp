@@ -10,6 +10,7 @@
 #include "weights/checkpoint.hpp"
 #include "weights/json_document.hpp"
 #include "weights/safetensors.hpp"
+#include "weights/safetensors_index.hpp"
 
 using namespace ditbatch;
 using test::check_refused;
@@ -120,8 +121,18 @@ std::vector<BadFile> const bad_files{
     {"nested a thousand deep",
      safetensors("{\"a\":" + std::string(1000, '[') + std::string(1000, ']') + "}", 0),
      "nested deeper"},
+    {"a number that no double holds", safetensors(R"({"a":-1e999})", 0), "no double holds it"},
+    {"zeros without end", safetensors("{\"a\":0." + std::string(1000, '0') + "e5}", 0),
+     "not an object"},
     {"a million brackets", safetensors(std::string(1'000'000, '['), 0), "nested deeper"},
 };
+
+// Wrong in a million places.
+std::string million_faults(char const* begin, char const* entry) {
+  std::string text = begin;
+  for (int i = 0; i < 1'000'000; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + entry;
+  return text + "}";
+}
 
 // A checkpoint folder that is sound but for what a test changes in it.
 void write_folder(ScratchFolder const& folder) {
@@ -230,6 +241,27 @@ std::vector<BadFolder> const bad_folders{
 };
 
 }  // namespace
+
+// Each problem's line is counted from the start of the text: a million of them would take hours.
+BOOST_AUTO_TEST_CASE(a_million_faults_are_cut_short) {
+  ScratchFolder const folder("many-faults");
+  write_file(folder / "model.safetensors", safetensors(million_faults("{", "\":1"), 0));
+  write_file(folder / "index.json", million_faults("{\"weight_map\":{", "\":1") + "}");
+  Problems header_problems, index_problems;
+  BOOST_TEST(!read_safetensors_header(folder / "model.safetensors", header_problems));
+  BOOST_TEST(header_problems.all().size() == 100U);
+  (void)read_safetensors_index(folder / "index.json", index_problems);
+  BOOST_TEST(index_problems.all().size() == 100U);
+}
+
+BOOST_AUTO_TEST_CASE(a_long_outer_key_is_not_kept_for_each_inner_one) {
+  Problems problems;
+  std::string const text =
+      million_faults(("{\"" + std::string(1'000'000, 'k') + "\":{").c_str(), "\":1") + "}";
+  auto const document = parse_json("x.json", text, problems);
+  BOOST_TEST_REQUIRE(document.has_value());
+  BOOST_TEST(document->offsets.size() == 1U);  // and not a terabyte
+}
 
 BOOST_AUTO_TEST_CASE(a_sound_file_is_read) {
   ScratchFolder const folder("sound");
