@@ -38,13 +38,14 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
     return put_number({text, size});
   }
   bool String(char const* text, rapidjson::SizeType size, bool) {
-    return put(std::string(text, size));
+    return is_unicode({text, size}) && put(std::string(text, size));
   }
   bool StartObject() { return open(json::object()); }
   bool StartArray() { return open(json::array()); }
   bool EndObject(rapidjson::SizeType) { return close(); }
   bool EndArray(rapidjson::SizeType) { return close(); }
   bool Key(char const* text, rapidjson::SizeType size, bool) {
+    if (!is_unicode({text, size})) return false;
     keys_.back() = std::string(text, size);
     if (containers_.back().contains(keys_.back())) {
       complaint = "duplicate key " + in_quotes(keys_.back()) +
@@ -62,6 +63,13 @@ class Builder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Builder> 
   std::string complaint;
 
  private:
+  // An escape can name half a surrogate pair; RapidJSON passes it on as bytes that are no UTF-8.
+  bool is_unicode(std::string_view text) {
+    if (find_bad_utf8(text) == std::string_view::npos) return true;
+    complaint =
+        "half a surrogate pair (\\ud800 to \\udfff come in pairs) write the whole character";
+    return false;
+  }
   bool put_number(std::string_view text) {
     char const* const end = text.data() + text.size();
     if (text.find_first_of(".eE") == std::string_view::npos) {
