@@ -9,6 +9,7 @@
 #include "weights/json_document.hpp"
 #include "weights/safetensors.hpp"
 #include "weights/safetensors_index.hpp"
+#include "weights/weight_sample.hpp"
 
 namespace ditbatch {
 
@@ -110,7 +111,7 @@ void read_weights(Component& component, Sha256& id, Problems& problems) {
     if (!header) continue;
     add_tensors(component, *header, problems);
     id.update(component.name + "/" + file + "\n" + std::to_string(header->file_bytes) + "\n" +
-              header->text + "\n");
+              header->text + "\n" + to_hex(sha256(sample_weights(*header, problems))) + "\n");
     for (auto const& [tensor, named_file] : file_of_tensor) {
       if (named_file == file && header->tensors.count(tensor) == 0) {
         problems.add({header->path}, in_quotes(tensor),

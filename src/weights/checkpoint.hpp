@@ -42,8 +42,8 @@ struct Checkpoint {
   std::string folder;          // absolute
   std::string pipeline_class;  // "FluxPipeline"
   std::map<std::string, Component> components;
-  Sha256Digest id{};  // SHA-256 over sorted (path, size, safetensors header, JSON files); costs no
-                      // weight reads
+  Sha256Digest id{};  // SHA-256 over sorted (path, size, safetensors header, a sample of every
+                      // tensor, JSON files); reads no more weights than that
   [[nodiscard]] Component const& component(std::string const& name) const;
   [[nodiscard]] bool has(std::string const& name) const { return components.count(name) != 0; }
 };
