@@ -6,6 +6,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <regex>
 
 #include "core/error.hpp"
 
@@ -56,6 +58,19 @@ std::string use_cuda_device(c10::Device device, int shared_as) {
   cudaDeviceProp properties{};
   check_cuda(cudaGetDeviceProperties(&properties, device.index()));
   return properties.name;
+}
+
+std::string gpu_driver_version() {
+  std::ifstream module(
+      "/proc/driver/nvidia/version");  // "NVRM version: ... x86_64  580.159.04 ..."
+  std::string line;
+  std::getline(module, line);
+  std::smatch found;
+  if (std::regex_search(line, found, std::regex(R"(\b\d+\.\d+(\.\d+)?\b)"))) return found.str();
+  int supported = 0;
+  check_cuda(cudaDriverGetVersion(&supported));
+  return "for CUDA " + std::to_string(supported / 1000) + "." +
+         std::to_string(supported % 1000 / 10);
 }
 
 std::string cuda_library_versions() {

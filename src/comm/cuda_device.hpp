@@ -20,6 +20,10 @@ void check_cuda(cudaError_t code, std::source_location where = std::source_locat
 /// Returns the GPU's name.
 [[nodiscard]] std::string use_cuda_device(c10::Device device, int shared_as);
 
+/// The GPU driver's version, "580.159.04"; where its kernel module does not tell, the CUDA version
+/// that it supports.
+[[nodiscard]] std::string gpu_driver_version();
+
 /// "CUDA 13.0, cuDNN 9.19.0, cuBLAS ..., NCCL 2.28.9".
 [[nodiscard]] std::string cuda_library_versions();
 

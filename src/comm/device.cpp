@@ -133,6 +133,7 @@ ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
 #ifdef DITBATCH_CUDA
   chosen.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
   chosen.gpu_uuid = ranks[rank].gpu_uuids[static_cast<std::size_t>(device)];
+  chosen.driver = gpu_driver_version();
   chosen.name = use_cuda_device(chosen.device, request.share_gpu ? static_cast<int>(rank) : -1);
   chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
 #endif

@@ -36,6 +36,7 @@ struct ChosenDevice {
   c10::Device device{c10::kCPU};
   std::string name;      // GPU's name, or the processor's
   std::string gpu_uuid;  // empty on CPUs
+  std::string driver;    // the GPU's; empty on CPUs
   std::string
       hardware;  // name, library versions and pinned algorithms: bits are compared within one value
 };

@@ -54,4 +54,11 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   return comms;
 }
 
+void abort_collectives(MeshComms& comms) noexcept {
+  for (TensorComm* group : {comms.replica.get(), comms.branch.get(), comms.cfg.get(),
+                            comms.ring.get(), comms.ulysses.get()}) {
+    group->abort();
+  }
+}
+
 }  // namespace ditbatch

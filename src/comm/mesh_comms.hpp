@@ -35,4 +35,7 @@ struct MeshComms {
 /// branch, cfg, ring, ulysses; another order on one rank would deadlock.
 [[nodiscard]] MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device);
 
+/// TensorComm::abort of every group, from any thread; the job is lost.
+void abort_collectives(MeshComms& comms) noexcept;
+
 }  // namespace ditbatch

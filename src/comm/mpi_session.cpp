@@ -4,13 +4,22 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <cstdio>
 #include <exception>
+#include <thread>
 
 #include "comm/launcher.hpp"
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
 
 namespace ditbatch {
+
+namespace {
+
+constexpr auto finalize_limit = std::chrono::seconds(120);
+
+}  // namespace
 
 MpiSession::MpiSession(int& argc, char**& argv) {
   require(launcher_problem().empty(), ExitCode::unhealthy, launcher_problem());
@@ -31,7 +40,20 @@ MpiSession::MpiSession(int& argc, char**& argv) {
 }
 
 MpiSession::~MpiSession() {
-  if (std::uncaught_exceptions() == 0) MPI_Finalize();
+  if (std::uncaught_exceptions() > 0) return;
+  // Nothing watches the ranks any more, and one that is stopped or lost now would hold the others
+  // here for ever. main() ends the process long before the thread wakes.
+  std::thread([rank = rank_, host = host_] {
+    std::this_thread::sleep_for(finalize_limit);
+    std::fprintf(stderr,
+                 "cause: MPI_Finalize does not return on rank %d, host %s (another rank is stopped "
+                 "or lost)\nread: the newest folder under sessions/ of the run folder\nthen: start "
+                 "the same command again; it goes on where this one ended\n",
+                 rank, host.c_str());
+    std::fflush(stderr);
+    ::_exit(static_cast<int>(ExitCode::lost_peer));
+  }).detach();
+  MPI_Finalize();
 }
 
 }  // namespace ditbatch

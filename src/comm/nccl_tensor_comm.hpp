@@ -32,6 +32,7 @@ class NcclTensorComm final : public TensorComm {
   [[nodiscard]] at::Tensor all_gather_rows(at::Tensor const& local,
                                            std::vector<std::int64_t> const& rows) override;
   [[nodiscard]] at::Tensor broadcast(at::Tensor const& tensor, int root) override;
+  void abort() noexcept override { (void)ncclCommAbort(comm_); }
 
  private:
   void finish(ncclResult_t code, char const* what,

@@ -33,6 +33,10 @@ class TensorComm {
   /// The root's values on every rank; `tensor` gives shape and dtype elsewhere.
   [[nodiscard]] virtual at::Tensor broadcast(at::Tensor const& tensor, int root) = 0;
 
+  /// Frees whoever waits in a collective of a job that is lost; the only call from another thread.
+  /// What this rank computes afterwards is wrong: it has to end.
+  virtual void abort() noexcept {}
+
  protected:
   TensorComm() = default;
   TensorComm(TensorComm const&) = default;

@@ -1,5 +1,6 @@
 #include "core/trace.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -26,6 +27,12 @@ void Trace::add(Span span) {
 std::vector<Span> Trace::drain() {
   std::scoped_lock const lock(mutex_);
   return std::exchange(spans_, {});
+}
+
+std::vector<Span> Trace::last(std::size_t count) const {
+  std::scoped_lock const lock(mutex_);
+  std::size_t const first = spans_.size() - std::min(count, spans_.size());
+  return {spans_.begin() + static_cast<std::ptrdiff_t>(first), spans_.end()};
 }
 
 ScopedSpan::ScopedSpan(Trace& trace, std::string name, std::string record_id, std::uint16_t thread)

@@ -27,9 +27,11 @@ class Trace {
   void add(Span span);
   /// Takes what was collected since the last call.
   [[nodiscard]] std::vector<Span> drain();
+  /// The last spans that ended, at most so many.
+  [[nodiscard]] std::vector<Span> last(std::size_t count) const;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Span> spans_;
 };
 

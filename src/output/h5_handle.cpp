@@ -34,7 +34,8 @@ herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
       &text);
   H5Eclear2(H5E_DEFAULT);
   std::string why = text.empty() ? "no details" : text;
-  if (system_error == ENOSPC || system_error == EDQUOT) why += "; " + free_space_text(path);
+  if (system_error == ENOSPC || system_error == EDQUOT || system_error == EIO)
+    why += "; " + free_space_text(path);
   std::string const place = std::filesystem::path(where.file_name()).filename();
   throw Error(ExitCode::io, path + ": HDF5 failed (" + why + ", at " + place + ":" +
                                 std::to_string(where.line()) + ") " +
@@ -120,7 +121,8 @@ void flush_h5(hid_t file, std::string const& path) {
   void* handle = nullptr;
   check_h5_status(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle), path);
   require(::fsync(*static_cast<int*>(handle)) == 0, ExitCode::io,
-          path + ": fsync failed (" + std::strerror(errno) + ") check space and quota");
+          path + ": fsync failed (" + std::strerror(errno) + "; " + free_space_text(path) +
+              ") check space and quota");
 }
 
 }  // namespace ditbatch

@@ -85,12 +85,27 @@ void OutputWriter::run() {
       changed_.notify_all();
     }
     lock.unlock();
-    while (!open_.empty()) publish(open_.begin()->first);
+    while (!open_.empty()) {
+      std::string const size = open_.begin()->first;  // publishing ends the entry and its key
+      publish(size);
+    }
+  } catch (Error const& error) {
+    std::string const needed = error.code() == ExitCode::io ? needed_text() : "";
+    std::scoped_lock const lock(mutex_);
+    error_ = std::make_exception_ptr(Error(error.code(), error.what() + needed));
   } catch (...) {
     std::scoped_lock const lock(mutex_);
     error_ = std::current_exception();
   }
   changed_.notify_all();
+}
+
+std::string OutputWriter::needed_text() {
+  std::scoped_lock const lock(mutex_);
+  std::uint64_t bytes = queued_bytes_;  // with the row in hand
+  for (auto const& [size, shard] : open_) bytes += shard.bytes;
+  return "; up to " + std::to_string(bytes) +
+         " bytes are needed for the images in hand, less by what compression saves";
 }
 
 void OutputWriter::write(ShardRow row) {
@@ -148,9 +163,7 @@ void OutputWriter::flush(OpenShard& shard) {
 
 void OutputWriter::publish(std::string const& size) {
   ScopedSpan const span(trace_, "publish", {}, writer_thread);
-  auto const found = open_.find(size);
-  OpenShard shard = std::move(found->second);
-  open_.erase(found);
+  OpenShard& shard = open_.at(size);
   std::string const partial = shard.file.path();
   std::int64_t const width_px = shard.file.width_px();
   std::int64_t const height_px = shard.file.height_px();
@@ -158,6 +171,7 @@ void OutputWriter::publish(std::string const& size) {
   int const number = gate_.next_shard_number(width_px, height_px);
   gate_.published(publish_shard(partial, options_.run_dir,
                                 shard_path(width_px, height_px, number, options_.part)));
+  open_.erase(size);
 }
 
 }  // namespace ditbatch

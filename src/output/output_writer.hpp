@@ -74,6 +74,8 @@ class OutputWriter {
   void publish(std::string const& size);
   void look_at_clocks();
   void rethrow();
+  /// How much space the images need that are not published, for the message about a full disk.
+  [[nodiscard]] std::string needed_text();
 
   WriterOptions options_;
   PublishGate& gate_;

@@ -61,8 +61,10 @@ void append_line(std::string const& path, std::string const& line) {
   UniqueDescriptor file(::open(path.c_str(), O_CREAT | O_APPEND | O_RDWR | O_CLOEXEC, 0666));
   if (!file) fail(path, "open");
   std::string const text = (ends_in_mid_line(file.get()) ? "\n" : "") + line + "\n";
-  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    fail(path, "write");
+  if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    std::string const what = "write of " + std::to_string(text.size()) + " bytes";
+    fail(path, what.c_str());
+  }
   if (::fsync(file.get()) != 0) fail(path, "fsync");
   if (::close(file.release()) != 0) fail(path, "close");
 }

@@ -43,29 +43,36 @@ std::vector<fs::path> sorted_entries(fs::path const& folder) {
 
 }  // namespace
 
+std::vector<std::string> shard_files(std::string const& run_dir) {
+  std::vector<std::string> files;
+  for (fs::path const& size : sorted_entries(run_dir + "/shards")) {
+    for (fs::path const& file : sorted_entries(size)) {
+      if (file.extension() == ".h5")
+        files.push_back("shards/" + size.filename().string() + "/" + file.filename().string());
+    }
+  }
+  return files;
+}
+
 RunContents scan_run(std::string const& run_dir, std::string const& part) {
   RunContents contents;
-  for (fs::path const& size : sorted_entries(run_dir + "/shards")) {
-    if (!fs::is_directory(size)) continue;
-    for (fs::path const& file : sorted_entries(size)) {
-      if (file.extension() != ".h5") continue;
-      if (auto const number = shard_number(file.filename(), part)) {
-        int& next = contents.next_shard_number[size.filename()];
-        next = std::max(next, *number + 1);
-      }
-      contents.shards.push_back("shards/" + size.filename().string() + "/" +
-                                file.filename().string());
-      ShardFile const shard = ShardFile::open(file, H5Access::read);
-      require(shard.is_complete(), ExitCode::io,
-              file.string() +
-                  ": a published shard is not complete (it was changed) run ditbatch verify");
-      for (RowKey& key : shard.read_keys()) {
-        auto const [at, is_new] =
-            contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record_sha256);
-        if (!is_new)
-          log_warning(file.string() + ": " + at->first.id + "[" + std::to_string(at->first.index) +
-                      "] stands in an earlier shard too (run ditbatch verify)");
-      }
+  contents.shards = shard_files(run_dir);
+  for (std::string const& name : contents.shards) {
+    fs::path const file = fs::path(run_dir) / name;
+    if (auto const number = shard_number(file.filename(), part)) {
+      int& next = contents.next_shard_number[file.parent_path().filename()];
+      next = std::max(next, *number + 1);
+    }
+    ShardFile const shard = ShardFile::open(file, H5Access::read);
+    require(
+        shard.is_complete(), ExitCode::io,
+        file.string() + ": a published shard is not complete (it was changed) run ditbatch repair");
+    for (RowKey& key : shard.read_keys()) {
+      auto const [at, is_new] =
+          contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record_sha256);
+      if (!is_new)
+        log_warning(file.string() + ": " + at->first.id + "[" + std::to_string(at->first.index) +
+                    "] stands in an earlier shard too (run ditbatch repair)");
     }
   }
   std::string const prefix = "partial-" + (part.empty() ? "" : part + "-");
@@ -163,6 +170,15 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   contents.shards.push_back(file);
   contents.done.insert(good.keys.begin(), good.keys.end());
   return salvage;
+}
+
+std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir) {
+  std::map<std::string, IndexLine> lines;
+  for (fs::path const& file : sorted_entries(run_dir)) {
+    if (file.filename().string().rfind("index", 0) != 0 || file.extension() != ".jsonl") continue;
+    for (IndexLine const& line : read_index_lines(file)) lines[line.file] = line;
+  }
+  return lines;
 }
 
 void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents,

@@ -17,6 +17,9 @@ struct RunContents {
   std::vector<std::string> partials;             // absolute, left by a job that ended early
 };
 
+/// The published shards, relative to the run folder, sorted; whatever they hold.
+[[nodiscard]] std::vector<std::string> shard_files(std::string const& run_dir);
+
 /// `part` is "" for all shards' numbers, or like "p0007": then numbers and partial shards are that
 /// part's.
 [[nodiscard]] RunContents scan_run(std::string const& run_dir, std::string const& part);
@@ -34,6 +37,9 @@ struct Salvage {
 /// it is removed, with a warning. Throws Error(io) where the system refuses to read or write.
 [[nodiscard]] Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
                                       std::string const& part, RunContents& contents);
+
+/// The lines of every part's index, by file.
+[[nodiscard]] std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir);
 
 /// Makes index.jsonl list the shards of this part: lines of known shards stay, others go, missing
 /// ones are made from the files.

@@ -21,27 +21,6 @@ void require_folder(std::string const& run_dir) {
           run_dir + ": no run folder is there (no such folder) check the path");
 }
 
-std::vector<std::string> shard_files(std::string const& run_dir) {
-  std::vector<std::string> files;
-  std::error_code error;
-  for (auto const& entry : fs::recursive_directory_iterator(run_dir + "/shards", error)) {
-    if (entry.path().extension() == ".h5") files.push_back(fs::relative(entry.path(), run_dir));
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-// The lines of every part's index, by file.
-std::map<std::string, IndexLine> lines_of_index(std::string const& run_dir) {
-  std::map<std::string, IndexLine> lines;
-  for (auto const& entry : fs::directory_iterator(run_dir)) {
-    std::string const name = entry.path().filename();
-    if (name.rfind("index", 0) != 0 || entry.path().extension() != ".jsonl") continue;
-    for (IndexLine const& line : read_index_lines(entry.path())) lines[line.file] = line;
-  }
-  return lines;
-}
-
 struct Place {
   std::string file;
   std::uint64_t row = 0;
@@ -104,6 +83,7 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
       else if (read.width != shard.width_px() || read.height != shard.height_px())
         report.problems.push_back(where + " (" + name_of(key) + "): the image is not of its size");
       auto const [first, is_new] = seen.emplace(key, Place{file, row});
+      if (is_new) report.records[key] = read.record_sha256;
       if (!is_new) {
         report.problems.push_back(where + " (" + name_of(key) + "): stands in " +
                                   first->second.file + " row " + std::to_string(first->second.row) +
@@ -137,7 +117,7 @@ VerifyReport verify_run(std::string const& run_dir) {
   require_folder(run_dir);
   VerifyReport report;
   SeenImages seen;
-  std::map<std::string, IndexLine> index = lines_of_index(run_dir);
+  std::map<std::string, IndexLine> index = read_all_indexes(run_dir);
   for (std::string const& file : shard_files(run_dir)) {
     report.shards += 1;
     // A shard without a line is as good: the line is written after the shard is published.

@@ -27,13 +27,15 @@ std::optional<ReceivedText> try_receive_text(MPI_Comm comm, int source, int tag)
   return received;
 }
 
-std::string wait_for_text(MPI_Comm comm, int source, int tag) {
+std::optional<std::string> wait_for_text(MPI_Comm comm, int source, int tag, double limit_s) {
+  auto const until = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_s);
   auto pause = std::chrono::microseconds(20);
-  while (true) {
+  while (std::chrono::steady_clock::now() < until) {
     if (auto received = try_receive_text(comm, source, tag)) return std::move(received->text);
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::microseconds(1000));
   }
+  return std::nullopt;
 }
 
 }  // namespace ditbatch::queue

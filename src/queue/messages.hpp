@@ -26,7 +26,8 @@ struct ReceivedText {
 [[nodiscard]] std::optional<ReceivedText> try_receive_text(MPI_Comm comm, int source, int tag);
 
 /// Waits for a message by polling with short sleeps: a blocking receive would burn a core, and
-/// under MPI_THREAD_MULTIPLE it slows the collectives of the other threads.
-[[nodiscard]] std::string wait_for_text(MPI_Comm comm, int source, int tag);
+/// under MPI_THREAD_MULTIPLE it slows the collectives of the other threads. None after `limit_s`.
+[[nodiscard]] std::optional<std::string> wait_for_text(MPI_Comm comm, int source, int tag,
+                                                       double limit_s);
 
 }  // namespace ditbatch::queue

@@ -27,7 +27,14 @@ std::string request_for(Channel channel, char const* verb, json fields) {
 
 json WorkClient::ask(Channel channel, std::string const& request) {
   queue::send_text(comm_, server_rank, queue::request_tag, request);
-  json reply = json::parse(queue::wait_for_text(comm_, server_rank, queue::reply_tag(channel)));
+  auto const answer =
+      queue::wait_for_text(comm_, server_rank, queue::reply_tag(channel), answer_limit_s_);
+  require(answer.has_value(), ExitCode::lost_peer,
+          "the work queue on rank 0 did not answer for " +
+              std::to_string(static_cast<long>(answer_limit_s_)) +
+              " s (its process is stuck, or the file system of the run folder stalls) see [limits] "
+              "io_s");
+  json reply = json::parse(*answer);
   if (reply.contains("error"))
     throw Error(static_cast<ExitCode>(reply.at("code").get<int>()), reply.at("error"));
   return reply;

@@ -20,7 +20,10 @@ namespace ditbatch {
 /// before it appends a row and before it publishes a shard.
 class WorkClient final : public PublishGate {
  public:
-  WorkClient(MPI_Comm comm, int replica) : comm_(comm), replica_(replica) {}
+  /// The server answers at once, unless the file system under its index stalls: after
+  /// `answer_limit_s` without an answer every call throws Error(lost_peer).
+  WorkClient(MPI_Comm comm, int replica, double answer_limit_s)
+      : comm_(comm), replica_(replica), answer_limit_s_(answer_limit_s) {}
 
   /// The next record; none when the work is done or the job was told to stop. Waits while records
   /// of other replicas may still come back. Main thread.
@@ -40,6 +43,7 @@ class WorkClient final : public PublishGate {
 
   MPI_Comm comm_;
   int replica_;
+  double answer_limit_s_;
   std::mutex mutex_;  // guards epochs_, which both threads use
   std::map<std::pair<std::string, std::uint16_t>, std::uint64_t> epochs_;
 };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "core/problem.hpp"
 #include "manifest/image_record.hpp"
 #include "mesh/device_mesh.hpp"
+#include "output/publish.hpp"
 #include "pipeline/flux_pipeline.hpp"
 #include "weights/checkpoint.hpp"
 
@@ -25,6 +27,8 @@ struct RunOptions {
   std::optional<std::size_t> limit;  // at most so many records of those still to do
   std::optional<double> max_hours;
   enum class Failed { skip, retry } failed = Failed::skip;
+  enum class Changed { refuse, replace } changed = Changed::refuse;  // published under the same id
+  std::optional<std::set<ImageKey>> only;                            // these images alone
 };
 
 /// Everything a job stands on, read and proven sound before a model is loaded or a GPU touched.

@@ -1,5 +1,9 @@
 #include "run/phase_clock.hpp"
 
+#include <algorithm>
+
+#include "run/fault_point.hpp"
+
 namespace ditbatch {
 
 std::vector<std::string> image_phase_names() {
@@ -8,8 +12,34 @@ std::vector<std::string> image_phase_names() {
   return names;
 }
 
-PhaseClock::PhaseClock(Trace& trace, std::int64_t begin_ns)
-    : trace_(trace), begin_ns_(begin_ns), phase_begin_ns_(begin_ns) {}
+double phase_limit_s(Phase phase, LimitsConfig const& limits, double slowest_s) {
+  switch (phase) {
+    case Phase::start:
+    case Phase::load:
+      return limits.start_s;
+    case Phase::text:
+    case Phase::denoise:
+    case Phase::decode:
+      return std::max(limits.phase_s, slowest_s > 0 ? 10 * slowest_s : limits.start_s);
+    case Phase::hand_over:
+    case Phase::drain:  // a file system that stalls is back-pressure
+      return std::max(limits.phase_s, limits.io_s);
+    case Phase::wait:
+      return 0;
+  }
+  return 0;
+}
+
+PhaseClock::PhaseClock(Trace& trace, Activity& activity, LimitsConfig const& limits,
+                       std::int64_t begin_ns)
+    : trace_(trace),
+      activity_(activity),
+      limits_(limits),
+      begin_ns_(begin_ns),
+      phase_begin_ns_(begin_ns) {
+  activity_.enter_phase(phase_names[0], {}, phase_limit_s(Phase::start, limits_, 0));
+  fault_point(phase_names[0], {});
+}
 
 void PhaseClock::close_current(std::int64_t now) {
   auto const index = static_cast<std::size_t>(phase_);
@@ -19,9 +49,17 @@ void PhaseClock::close_current(std::int64_t now) {
 }
 
 void PhaseClock::enter(Phase phase, std::string const& record_id) {
+  std::int64_t const begin_ns = phase_begin_ns_;
   close_current(now_ns());
+  double& slowest = slowest_s_per_work_[static_cast<std::size_t>(phase_)];
+  slowest = std::max(slowest, static_cast<double>(phase_begin_ns_ - begin_ns) * 1e-9 / work_);
   phase_ = phase;
   record_id_ = record_id;
+  char const* name = phase_names[static_cast<std::size_t>(phase)];
+  activity_.enter_phase(
+      name, record_id,
+      phase_limit_s(phase, limits_, slowest_s_per_work_[static_cast<std::size_t>(phase)] * work_));
+  fault_point(name, record_id);
 }
 
 std::vector<float> PhaseClock::take_image_s() {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/run_config.hpp"
+#include "core/activity.hpp"
 #include "core/trace.hpp"
 
 namespace ditbatch {
@@ -23,14 +25,21 @@ inline constexpr std::array<Phase, 5> image_phases{Phase::text, Phase::denoise, 
 
 [[nodiscard]] std::vector<std::string> image_phase_names();
 
-/// Divides the wall time of a rank's main thread into phases.
+/// How long a phase may last before it counts as stuck; 0: for ever (waiting for work is not a
+/// hang). `slowest_s` is the longest that the same phase took for an equal amount of work, 0 if it
+/// is the first time: a first image may take as long as starting.
+[[nodiscard]] double phase_limit_s(Phase phase, LimitsConfig const& limits, double slowest_s);
+
+/// Divides the wall time of a rank's main thread into phases, and tells its Activity.
 class PhaseClock {
  public:
   /// Starts in Phase::start, at the given time of the steady clock (when the process began).
-  PhaseClock(Trace& trace, std::int64_t begin_ns);
+  PhaseClock(Trace& trace, Activity& activity, LimitsConfig const& limits, std::int64_t begin_ns);
 
   /// Ends the current phase and begins another.
   void enter(Phase phase, std::string const& record_id = {});
+  /// The work of the image that follows, in any unit: it scales the limits of its phases.
+  void set_work(double work) { work_ = work; }
 
   /// Seconds in each of image_phases since the previous call. The current phase goes on.
   [[nodiscard]] std::vector<float> take_image_s();
@@ -43,6 +52,10 @@ class PhaseClock {
   void close_current(std::int64_t now);
 
   Trace& trace_;
+  Activity& activity_;
+  LimitsConfig limits_;
+  double work_ = 1;
+  std::array<double, phase_count> slowest_s_per_work_{};
   std::int64_t begin_ns_;
   std::int64_t phase_begin_ns_;
   Phase phase_ = Phase::start;

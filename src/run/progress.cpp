@@ -59,11 +59,10 @@ std::string metrics_text(WorkCounts const& counts, std::size_t already_done, dou
   return text;
 }
 
-ProgressLine::ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done,
-                           std::string metrics_path)
-    : counts_(std::move(counts)),
+ProgressLine::ProgressLine(Sources sources, std::size_t already_done, std::string session_path)
+    : sources_(std::move(sources)),
       already_done_(already_done),
-      metrics_path_(std::move(metrics_path)),
+      session_path_(std::move(session_path)),
       begin_ns_(now_ns()),
       thread_([this] { run(); }) {}
 
@@ -78,15 +77,17 @@ ProgressLine::~ProgressLine() {
 
 void ProgressLine::print(char const* line_end) const {
   double const elapsed_s = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
-  std::fprintf(stderr, "%s%s", progress_text(counts_(), already_done_, elapsed_s).c_str(),
+  std::fprintf(stderr, "%s%s", progress_text(sources_.counts(), already_done_, elapsed_s).c_str(),
                line_end);
   std::fflush(stderr);
 }
 
-void ProgressLine::write_metrics() const {
+void ProgressLine::write_files() const {
   try {
-    write_text(metrics_path_, metrics_text(counts_(), already_done_,
-                                           static_cast<double>(now_ns() - begin_ns_) * 1e-9));
+    write_text(session_path_ + "/metrics.prom",
+               metrics_text(sources_.counts(), already_done_,
+                            static_cast<double>(now_ns() - begin_ns_) * 1e-9));
+    write_text(session_path_ + "/ranks.json", sources_.ranks_json());
   } catch (Error const& error) {
     log_warning(error.what());  // a dashboard without numbers does not stop a job
   }
@@ -96,14 +97,14 @@ void ProgressLine::run() {
   bool const terminal = ::isatty(STDERR_FILENO) == 1;
   auto const tick = std::chrono::milliseconds(500);
   int const ticks_a_line = terminal ? 1 : 60;
-  constexpr int ticks_a_metrics_file = 20;
+  constexpr int ticks_a_file = 20;
   std::unique_lock lock(mutex_);
   for (int ticks = 1; !ended_.wait_for(lock, tick, [this] { return end_; }); ++ticks) {
     if (ticks % ticks_a_line == 0) print(terminal ? "   \r" : "\n");
-    if (ticks % ticks_a_metrics_file == 0) write_metrics();
+    if (ticks % ticks_a_file == 0) write_files();
   }
   print("\n");
-  write_metrics();
+  write_files();
 }
 
 }  // namespace ditbatch

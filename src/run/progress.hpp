@@ -12,13 +12,16 @@
 namespace ditbatch {
 
 /// Tells how far the job is, from a thread on rank 0: one line that rewrites itself on a terminal,
-/// a line every 30 s otherwise, and metrics.prom for node_exporter's textfile collector every 10 s.
-/// Ends with a last line.
+/// a line every 30 s otherwise; and, every 10 s, metrics.prom for node_exporter's textfile
+/// collector and ranks.json, which says what every rank does. Ends with a last line.
 class ProgressLine {
  public:
-  /// `already_done` images were there before this session.
-  ProgressLine(std::function<WorkCounts()> counts, std::size_t already_done,
-               std::string metrics_path);
+  struct Sources {
+    std::function<WorkCounts()> counts;
+    std::function<std::string()> ranks_json;
+  };
+  /// `already_done` images were there before this session, whose folder this is.
+  ProgressLine(Sources sources, std::size_t already_done, std::string session_path);
   ProgressLine(ProgressLine const&) = delete;
   ProgressLine& operator=(ProgressLine const&) = delete;
   ~ProgressLine();
@@ -26,11 +29,11 @@ class ProgressLine {
  private:
   void run();
   void print(char const* line_end) const;
-  void write_metrics() const;
+  void write_files() const;
 
-  std::function<WorkCounts()> counts_;
+  Sources sources_;
   std::size_t already_done_;
-  std::string metrics_path_;
+  std::string session_path_;
   std::int64_t begin_ns_;
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "comm/mpi_comm.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
 #include "manifest/record_message.hpp"
 
 namespace ditbatch {
@@ -19,7 +21,7 @@ ReplicaLeader::ReplicaLeader(RunConfig const& config, Sha256Digest const& checkp
       hardware_(std::move(hardware)),
       comms_(comms),
       session_(session),
-      client_(comms.queue.get(), comms.coordinate.replica),
+      client_(comms.queue.get(), comms.coordinate.replica, config.limits.io_s),
       writer_({config.job.run_dir, part, comms.coordinate.replica, session, config.output,
                image_phase_names()},
               client_, trace) {}
@@ -78,19 +80,40 @@ std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms) {
   return Lease{record_from_message(parsed.at("record")), parsed.at("epoch"), parsed.at("attempt")};
 }
 
-void hand_over(ReplicaLeader* leader, Lease const& lease, DecodedImage const& image,
-               PhaseClock& clock, MeshComms const& comms) {
+MadeImage catch_record_errors(ImageRecord const& record,
+                              std::function<DecodedImage()> const& make) {
+  auto const failed = [&](std::exception const& error) {
+    log_error("record " + record.id + "[" + std::to_string(record.index) + "]: " + error.what());
+    return MadeImage{{}, error.what()};
+  };
+  try {
+    return {make(), ""};
+  } catch (Error const& error) {
+    if (error.code() != ExitCode::bad_input) throw;
+    return failed(error);
+  } catch (std::exception const& error) {
+    return failed(error);
+  }
+}
+
+void hand_over(ReplicaLeader* leader, Lease const& lease, MadeImage const& made, PhaseClock& clock,
+               MeshComms const& comms) {
   std::vector<float> const own = clock.take_image_s();
   std::string const bytes(reinterpret_cast<char const*>(own.data()), own.size() * sizeof(float));
   std::vector<std::string> const ranks =
       gather_strings(comms.replica_host.get(), bytes, 0);  // comm: replica
+  std::vector<std::string> const errors =
+      gather_strings(comms.replica_host.get(), made.error, 0);  // comm: replica
   if (leader == nullptr) return;
-  if (!image.finite) return leader->failed(lease, "the decoded image holds NaN or infinity");
+  for (std::string const& error : errors) {
+    if (!error.empty()) return leader->failed(lease, error);
+  }
+  if (!made.image.finite) return leader->failed(lease, "the decoded image holds NaN or infinity");
   std::vector<float> timing_s(ranks.size() * own.size());
   for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
     std::memcpy(timing_s.data() + rank * own.size(), ranks[rank].data(), ranks[rank].size());
   }
-  leader->append(lease, image.pixels, std::move(timing_s));
+  leader->append(lease, made.image.pixels, std::move(timing_s));
 }
 
 }  // namespace ditbatch

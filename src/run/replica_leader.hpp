@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -44,8 +45,21 @@ class ReplicaLeader {
 /// The next record, on every rank of the replica.
 [[nodiscard]] std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms);
 
+/// An image, or what went wrong with its record on this rank.
+struct MadeImage {
+  DecodedImage image;
+  std::string error;  // empty: none
+};
+
+/// Calls `make`; what it throws because of the record (no memory, an operator that refuses) becomes
+/// the result. A lost peer, the file system and our own mistakes go through: they are not the
+/// record's. Where only one rank of a replica fails, the others wait for it in a collective, and
+/// the watchdog ends the job.
+[[nodiscard]] MadeImage catch_record_errors(ImageRecord const& record,
+                                            std::function<DecodedImage()> const& make);
+
 /// Gathers the ranks' timing and gives the image to the writer, or the failure to the queue.
-void hand_over(ReplicaLeader* leader, Lease const& lease, DecodedImage const& image,
-               PhaseClock& clock, MeshComms const& comms);
+void hand_over(ReplicaLeader* leader, Lease const& lease, MadeImage const& made, PhaseClock& clock,
+               MeshComms const& comms);
 
 }  // namespace ditbatch

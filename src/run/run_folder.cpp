@@ -6,6 +6,7 @@
 
 #include "core/log.hpp"
 #include "manifest/record_message.hpp"
+#include "output/withdraw_rows.hpp"
 
 namespace ditbatch {
 
@@ -28,6 +29,14 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     log_info(partial + ": " + std::to_string(salvage.kept_rows) +
              " images of a job that ended early were kept");
   }
+
+  std::vector<ImageRecord> wanted = input.records;
+  if (options.only) {
+    std::erase_if(wanted, [&](ImageRecord const& record) {
+      return options.only->count({record.id, record.index}) == 0;
+    });
+  }
+  refuse_or_withdraw_changed(config, options, wanted, input.checkpoint.id);
   rebuild_index(index_path, run_dir, contents, part);
 
   std::set<ImageKey> given_up;
@@ -35,24 +44,37 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     for (FailedLine const& line : read_failed_lines(failed_path))
       given_up.insert({line.id, line.index});
   }
-  Problems problems;
-  for (ImageRecord const& record : input.records) {
-    auto const done = contents.done.find({record.id, record.index});
-    if (done != contents.done.end()) {
+  for (ImageRecord const& record : wanted) {
+    if (contents.done.count({record.id, record.index}) != 0) {
       already_done += 1;
-      if (done->second != record_sha256(record, input.checkpoint.id)) {
-        problems.add({config.job.manifest, record.line}, record_name(record),
-                     "was made from another record or checkpoint (its prompt, parameters, seed or "
-                     "weights changed since)"
-                     " give it a new id, or this run another run_dir");
-      }
     } else if (given_up.count({record.id, record.index}) != 0) {
       known_failed += 1;
     } else if (!options.limit || to_do.size() < *options.limit) {
       to_do.push_back(record);
     }
   }
-  problems.throw_if_any();
+}
+
+void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions const& options,
+                                           std::vector<ImageRecord> const& wanted,
+                                           Sha256Digest const& checkpoint_id) {
+  Problems problems;
+  std::set<ImageKey> changed;
+  for (ImageRecord const& record : wanted) {
+    auto const done = contents.done.find({record.id, record.index});
+    if (done == contents.done.end() || done->second == record_sha256(record, checkpoint_id))
+      continue;
+    changed.insert(done->first);
+    problems.add({config.job.manifest, record.line}, record_name(record),
+                 "was made from another record or checkpoint (its prompt, parameters, seed or "
+                 "weights changed since) run with --replace-changed to make it again, or give it a "
+                 "new id");
+  }
+  if (options.changed == RunOptions::Changed::refuse) problems.throw_if_any();
+  if (changed.empty()) return;
+  log_info(std::to_string(changed.size()) + " images of changed records are withdrawn");
+  withdraw_images(config.job.run_dir, part_, changed, contents);
+  contents = scan_run(config.job.run_dir, part_);
 }
 
 void RunFolder::forget_mended_failures(RunConfig const& config) {

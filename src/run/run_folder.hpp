@@ -18,7 +18,8 @@ namespace ditbatch {
 /// left to do known.
 class RunFolder {
  public:
-  /// Throws BadInput where a published image belongs to another version of its record.
+  /// Throws BadInput where a published image belongs to another version of its record, unless such
+  /// images are to be replaced: then they are withdrawn.
   RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input);
 
   /// Takes records out of failed.jsonl that have been made since.
@@ -33,6 +34,9 @@ class RunFolder {
   std::string failed_path;
 
  private:
+  void refuse_or_withdraw_changed(RunConfig const& config, RunOptions const& options,
+                                  std::vector<ImageRecord> const& wanted,
+                                  Sha256Digest const& checkpoint_id);
   std::string part_;
   RunLock lock_;
 };

@@ -1,16 +1,18 @@
 #include "run/run_job.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "comm/device.hpp"        // choose_device: this rank's GPU or CPU
-#include "comm/mesh_comms.hpp"    // MeshComms: one communicator a mesh dimension
-#include "comm/mpi_comm.hpp"      // broadcast_string, gather_strings
-#include "config/quantities.hpp"  // records_of: a limit in records
+#include "comm/device.hpp"                // choose_device: this rank's GPU or CPU
+#include "comm/mesh_comms.hpp"            // MeshComms: one communicator a mesh dimension
+#include "comm/mpi_comm.hpp"              // broadcast_string, gather_strings
+#include "comm/observed_tensor_comm.hpp"  // which collective a rank stands in
+#include "config/quantities.hpp"          // records_of: a limit in records
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "manifest/record_message.hpp"  // a record as a message
@@ -26,7 +28,8 @@
 #include "run/session_folder.hpp"
 #include "run/stop_request.hpp"
 #include "run/summary.hpp"
-#include "run/verdict.hpp"  // rank 0 checks, all ranks hear the outcome
+#include "run/verdict.hpp"   // rank 0 checks, all ranks hear the outcome
+#include "run/watchdog.hpp"  // names a rank that is stuck, and ends the job
 #include "run/write_text.hpp"
 
 namespace ditbatch {
@@ -35,12 +38,19 @@ namespace {
 
 // Rank 0's part of a job: the run folder, the server of the queue, the progress line.
 struct Office {
-  Office(RunConfig const& config, RunOptions const& options, JobInput const& input)
+  Office(RunConfig const& config, RunOptions const& options, JobInput const& input,
+         std::atomic<int> const& signal)
       : folder(config, options, input),
-        stop({config.job.run_dir, options.max_hours, config.limits.drain_s}) {}
+        stop({config.job.run_dir, options.max_hours, config.limits.drain_s}, signal) {}
   RunFolder folder;
   StopRequest stop;
   std::unique_ptr<WorkServer> server;
+};
+
+// The watchdog outlives the communicators, also when an error unwinds.
+struct ForgetCollectives {
+  Watchdog& watchdog;
+  ~ForgetCollectives() { watchdog.forget_collectives(); }
 };
 
 void open_queue(Office& office, RunConfig const& config, MeshComms const& comms) {
@@ -101,8 +111,13 @@ ExitCode exit_code_of(RunConfig const& config, WorkCounts const& counts, RunFold
 ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession const& session,
                  std::int64_t begin_ns) {
   Trace trace;
-  PhaseClock clock(trace, begin_ns);
+  Activity activity;
   bool const is_first = session.rank() == 0;
+  std::atomic<int> signal_of_any_rank{0};
+  Watchdog watchdog({config.limits, session.rank(), session.size(), session.host(),
+                     [&signal_of_any_rank](int signal) { signal_of_any_rank = signal; }},
+                    activity, trace);
+  PhaseClock clock(trace, activity, config.limits, begin_ns);
 
   // Read and prove everything before a model is loaded: rank 0 checks, all ranks hear the outcome.
   JobInput input;
@@ -111,7 +126,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     Problems problems;
     input = read_job_input(config, session.size(), options.part, ReadManifest::yes, problems);
     problems.throw_if_any();
-    office = std::make_unique<Office>(config, options, input);
+    office = std::make_unique<Office>(config, options, input, signal_of_any_rank);
     return std::to_string(office->folder.to_do.size());
   });
   if (to_do == "0") {  // without loading the model
@@ -133,8 +148,10 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
       choose_device(MPI_COMM_WORLD, {config.runtime.device, config.runtime.share_gpu,
                                      std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
   MeshComms comms = make_mesh_comms(MPI_COMM_WORLD, input.mesh, device.device);
-  RankPlace const place{session.rank(), comms.coordinate.replica, session.host(), device.name,
-                        device.gpu_uuid};
+  observe(comms, activity);
+  ForgetCollectives const forget{watchdog};
+  RankPlace const place{session.rank(), comms.coordinate.replica, session.host(),
+                        device.name,    device.gpu_uuid,          device.driver};
   std::vector<std::string> const places = gather_strings(MPI_COMM_WORLD, to_message(place), 0);
   int const session_number = std::stoi(on_first_rank(session, [&] {
     int const number = make_session_folder(config.job.run_dir);
@@ -146,6 +163,8 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   }));
   std::string const session_path = session_folder(config.job.run_dir, session_number);
   log_to_file(session_path + "/logs/" + rank_name(session.rank()) + ".log");
+  watchdog.set_place({comms.coordinate.replica, device.name, session_path + "/dumps",
+                      [&comms] { abort_collectives(comms); }});
   refuse_mixed_hardware(config, device.hardware, session);
   log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " +
            layout_name(input.mesh) + " on " + device.hardware);
@@ -155,8 +174,9 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   std::optional<ProgressLine> progress;
   if (is_first) {
     open_queue(*office, config, comms);
-    progress.emplace([&office] { return office->server->counts(); }, office->folder.already_done,
-                     session_path + "/metrics.prom");
+    progress.emplace(ProgressLine::Sources{[&office] { return office->server->counts(); },
+                                           [&watchdog] { return watchdog.ranks_json(); }},
+                     office->folder.already_done, session_path);
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
@@ -166,15 +186,18 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   clock.enter(Phase::wait);
   while (std::optional<Lease> const lease = next_lease(leader.get(), comms)) {
     ImageRecord const& record = lease->record;
-    clock.enter(Phase::text, record.id);
-    RecordEmbeds const embeds = pipeline.encode_prompt(record);
-    synchronize(device.device);
-    clock.enter(Phase::denoise, record.id);
-    at::Tensor const noise = pipeline.initial_latents(record);
-    at::Tensor const latents = pipeline.denoise(noise, embeds, record);
-    synchronize(device.device);
-    clock.enter(Phase::decode, record.id);
-    DecodedImage const image = pipeline.decode_latents(latents, record);
+    clock.set_work(predicted_cost(record));
+    MadeImage const image = catch_record_errors(record, [&] {
+      clock.enter(Phase::text, record.id);
+      RecordEmbeds const embeds = pipeline.encode_prompt(record);
+      synchronize(device.device);
+      clock.enter(Phase::denoise, record.id);
+      at::Tensor const noise = pipeline.initial_latents(record);
+      at::Tensor const latents = pipeline.denoise(noise, embeds, record);
+      synchronize(device.device);
+      clock.enter(Phase::decode, record.id);
+      return pipeline.decode_latents(latents, record);
+    });
     clock.enter(Phase::hand_over, record.id);
     hand_over(leader.get(), *lease, image, clock, comms);
     clock.enter(Phase::wait);

@@ -17,6 +17,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "output/h5_handle.hpp"
 
 namespace ditbatch {
 
@@ -46,8 +47,12 @@ bool create_exclusively(std::string const& path, std::string const& text) {
     return false;
   }
   bool const written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  int const refusal = errno;
   ::close(file);
-  require(written, ExitCode::io, "cannot write " + path + " (" + std::strerror(errno) + ")");
+  if (!written) ::unlink(path.c_str());  // an empty lock names no owner: the next job would wait
+  require(written, ExitCode::io,
+          "cannot write the " + std::to_string(text.size()) + " bytes of " + path + " (" +
+              std::strerror(refusal) + "; " + free_space_text(path) + ")");
   return true;
 }
 

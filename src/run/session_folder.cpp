@@ -26,18 +26,15 @@ constexpr std::array allowed_variables{
 }  // namespace
 
 std::string to_message(RankPlace const& place) {
-  return json{{"rank", place.rank},
-              {"replica", place.replica},
-              {"host", place.host},
-              {"device", place.device},
-              {"gpu_uuid", place.gpu_uuid}}
+  return json{{"rank", place.rank},     {"replica", place.replica},   {"host", place.host},
+              {"device", place.device}, {"gpu_uuid", place.gpu_uuid}, {"driver", place.driver}}
       .dump();
 }
 
 RankPlace rank_place_from_message(std::string const& message) {
   json const parsed = json::parse(message);
-  return {parsed.at("rank"), parsed.at("replica"), parsed.at("host"), parsed.at("device"),
-          parsed.at("gpu_uuid")};
+  return {parsed.at("rank"),   parsed.at("replica"),  parsed.at("host"),
+          parsed.at("device"), parsed.at("gpu_uuid"), parsed.at("driver")};
 }
 
 void write_session_files(std::string const& folder, RunConfig const& config, MeshShape const& mesh,

@@ -15,6 +15,7 @@ struct RankPlace {
   std::string host;
   std::string device;    // "cpu" or the GPU's name
   std::string gpu_uuid;  // empty on CPUs
+  std::string driver;    // the GPU's; empty on CPUs
 };
 [[nodiscard]] std::string to_message(RankPlace const& place);
 [[nodiscard]] RankPlace rank_place_from_message(std::string const& message);

@@ -1,7 +1,6 @@
 #include "run/stop_request.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <filesystem>
 #include <utility>
 
@@ -12,17 +11,12 @@ namespace ditbatch {
 
 namespace {
 
-// The one piece of state a signal handler may touch.
-volatile std::sig_atomic_t received_signal = 0;
-extern "C" void remember_signal(int signal) { received_signal = signal; }
-
 double unix_time_s() { return static_cast<double>(unix_time_ns()) * 1e-9; }
 
 }  // namespace
 
-StopRequest::StopRequest(Options options) : options_(std::move(options)) {
-  std::signal(SIGUSR1, remember_signal);
-  std::signal(SIGTERM, remember_signal);
+StopRequest::StopRequest(Options options, std::atomic<int> const& signal)
+    : options_(std::move(options)), signal_(signal) {
   auto const earlier = [&](double end_s) {
     double const deadline_s = end_s - options_.drain_s;
     deadline_unix_s_ = deadline_unix_s_ == 0 ? deadline_s : std::min(deadline_unix_s_, deadline_s);
@@ -33,8 +27,8 @@ StopRequest::StopRequest(Options options) : options_(std::move(options)) {
 
 bool StopRequest::must_stop() {
   if (!reason_.empty()) return true;
-  if (received_signal != 0) {
-    reason_ = "signal " + std::to_string(static_cast<int>(received_signal));
+  if (signal_ != 0) {
+    reason_ = "signal " + std::to_string(signal_);
     return true;
   }
   double const now_s = unix_time_s();

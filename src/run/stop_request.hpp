@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 
@@ -7,8 +8,8 @@
 
 namespace ditbatch {
 
-/// Whether the job was told to stop: by SIGUSR1 or SIGTERM, by a file STOP in the run folder, or
-/// because its time is up (`--max-hours`, or the end of the Slurm allocation less `drain_s`).
+/// Whether the job was told to stop: by a signal (signals.hpp), by a file STOP in the run folder,
+/// or because its time is up (`--max-hours`, or the end of the Slurm allocation less `drain_s`).
 /// Records in hand are finished and published; the exit code is then 75.
 class StopRequest {
  public:
@@ -17,8 +18,8 @@ class StopRequest {
     std::optional<double> max_hours;
     double drain_s = 240;
   };
-  /// Installs the signal handlers of this process.
-  explicit StopRequest(Options options);
+  /// `signal`: what any rank was told by one, else 0.
+  StopRequest(Options options, std::atomic<int> const& signal);
 
   /// Looks at the file and the clock at most once a second. One thread.
   [[nodiscard]] bool must_stop();
@@ -30,6 +31,7 @@ class StopRequest {
   double deadline_unix_s_ = 0;  // 0: none
   double last_look_s_ = 0;
   std::string reason_;
+  std::atomic<int> const& signal_;
 };
 
 }  // namespace ditbatch

@@ -4,6 +4,7 @@
 
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
+#include "core/exit_code_for.hpp"
 
 namespace ditbatch {
 
@@ -26,13 +27,10 @@ std::string on_first_rank(MpiSession const& session, std::function<std::string()
   try {
     std::string const result = function();
     return broadcast_string(MPI_COMM_WORLD, "k" + result, 0).substr(1);
-  } catch (Error const& error) {
-    (void)broadcast_string(MPI_COMM_WORLD,
-                           std::string("e") + static_cast<char>(error.code()) + error.what(), 0);
-    throw;
   } catch (std::exception const& error) {
     (void)broadcast_string(
-        MPI_COMM_WORLD, std::string("e") + static_cast<char>(ExitCode::internal) + error.what(), 0);
+        MPI_COMM_WORLD, std::string("e") + static_cast<char>(exit_code_for(error)) + error.what(),
+        0);
     throw;
   }
 }

@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/unique_handle.hpp"
+#include "output/h5_handle.hpp"
 
 namespace ditbatch {
 
@@ -25,7 +26,11 @@ struct FileTraits {
 void write_text(std::string const& path, std::string const& text) {
   std::string const fresh = path + ".new";
   auto const check = [&](bool good) {
-    require(good, ExitCode::io, "cannot write " + path + " (" + std::strerror(errno) + ")");
+    if (good) return;
+    std::string const why = std::strerror(errno);
+    throw Error(ExitCode::io, "cannot write the " + std::to_string(text.size()) + " bytes of " +
+                                  path + " (" + why + "; " + free_space_text(path) +
+                                  ") check space, quota and permissions");
   };
   UniqueHandle<FileTraits> file(
       ::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "comm/mesh_comms.hpp"
+#include "comm/tensor_comm.hpp"
+#include "core/activity.hpp"
+
+namespace ditbatch {
+
+/// Tells which collective this rank stands in, and leaves the work to another TensorComm.
+class ObservedTensorComm final : public TensorComm {
+ public:
+  ObservedTensorComm(std::unique_ptr<TensorComm> comm, std::string name, Activity& activity);
+
+  [[nodiscard]] int size() const override { return comm_->size(); }
+  [[nodiscard]] int rank() const override { return comm_->rank(); }
+  [[nodiscard]] std::vector<at::Tensor> all_to_all(
+      std::vector<at::Tensor> const& send,
+      std::vector<std::vector<std::int64_t>> const& receive_shapes) override;
+  [[nodiscard]] at::Tensor all_gather_rows(at::Tensor const& local,
+                                           std::vector<std::int64_t> const& rows) override;
+  [[nodiscard]] at::Tensor broadcast(at::Tensor const& tensor, int root) override;
+  void abort() noexcept override { comm_->abort(); }
+
+ private:
+  std::unique_ptr<TensorComm> comm_;
+  std::string name_;  // the mesh dimension
+  Activity& activity_;
+};
+
+/// Wraps every group of more than one rank.
+void observe(MeshComms& comms, Activity& activity);
+
+}  // namespace ditbatch

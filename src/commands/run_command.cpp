@@ -1,0 +1,111 @@
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands/commands.hpp"
+#include "commands/under_mpi.hpp"
+#include "config/load_run_config.hpp"
+#include "core/error.hpp"
+#include "run/check_job.hpp"
+#include "run/run_job.hpp"
+#include "run/verdict.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+struct RunArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string part;
+  std::size_t limit = 0;
+  double max_hours = 0;
+  bool retry_failed = false;
+  bool replace_changed = false;
+  bool dry_run = false;
+};
+
+// "2/8", or the task of a Slurm array.
+std::optional<ManifestPart> parse_part(std::string const& text) {
+  ManifestPart part;
+  char const* task = std::getenv("SLURM_ARRAY_TASK_ID");
+  char const* count = std::getenv("SLURM_ARRAY_TASK_COUNT");
+  if (text.empty() && task != nullptr && count != nullptr) {
+    char const* first = std::getenv("SLURM_ARRAY_TASK_MIN");
+    part = {std::atoi(task) - (first != nullptr ? std::atoi(first) : 0), std::atoi(count)};
+  } else if (text.empty()) {
+    return std::nullopt;
+  } else {
+    char rest = 0;
+    int const read = std::sscanf(text.c_str(), "%d/%d%c", &part.index, &part.count, &rest);
+    require(read == 2, ExitCode::usage,
+            "--part " + text + " is not of the form i/N (for example 0/8)");
+  }
+  require(part.count >= 1 && part.count <= 10000 && part.index >= 0 && part.index < part.count,
+          ExitCode::usage,
+          "--part " + std::to_string(part.index) + "/" + std::to_string(part.count) +
+              " does not exist (parts count from 0 to N-1)");
+  return part;
+}
+
+RunConfig load_config(RunArguments const& arguments) {
+  Problems problems;
+  RunConfig config = load_run_config(arguments.config, arguments.overrides, problems);
+  problems.throw_if_any();
+  return config;
+}
+
+ExitCode run(RunArguments const& arguments, MpiSession const& session, std::int64_t begin_ns) {
+  RunOptions options;
+  options.part = parse_part(arguments.part);
+  if (arguments.limit > 0) options.limit = arguments.limit;
+  if (arguments.max_hours > 0) options.max_hours = arguments.max_hours;
+  if (arguments.retry_failed) options.failed = RunOptions::Failed::retry;
+  if (arguments.replace_changed) options.changed = RunOptions::Changed::replace;
+  RunConfig config;
+  (void)on_first_rank(session, [&] {
+    config = load_config(arguments);
+    return std::string();
+  });
+  if (session.rank() != 0) config = load_config(arguments);
+  if (arguments.dry_run) {
+    return static_cast<ExitCode>(std::stoi(on_first_rank(session, [&] {
+      return std::to_string(static_cast<int>(
+          check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part)));
+    })));
+  }
+  return run_job(config, options, session, begin_ns);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
+  auto const arguments = std::make_shared<RunArguments>();
+  CLI::App* command =
+      app.add_subcommand("run", "make every image of the manifest that is not there yet");
+  command->add_option("config", arguments->config, "run configuration (TOML)")->required();
+  command
+      ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
+      ->allow_extra_args(false);
+  command->add_option("--part", arguments->part,
+                      "i/N: the records whose id hashes to part i (default: the Slurm array task)");
+  command->add_option("--limit", arguments->limit, "make at most so many images");
+  command->add_option("--max-hours", arguments->max_hours, "stop cleanly after so many hours");
+  command->add_flag("--retry-failed", arguments->retry_failed,
+                    "try records listed in failed.jsonl again");
+  command->add_flag("--replace-changed", arguments->replace_changed,
+                    "make images again whose record or checkpoint changed");
+  command->add_flag("--dry-run", arguments->dry_run, "check everything, make nothing");
+  command->callback([arguments, invocation, &chosen] {
+    chosen = [arguments, invocation] {
+      return under_mpi(invocation, arguments->config, [&](MpiSession const& session) {
+        return run(*arguments, session, invocation.begin_ns);
+      });
+    };
+  });
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,40 @@
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "commands/commands.hpp"
+#include "run/read_status.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+struct StatusArguments {
+  std::string run_dir;
+  bool json = false;
+  bool ranks = false;
+};
+
+ExitCode print_status(StatusArguments const& arguments) {
+  RunStatus const status = read_status(arguments.run_dir);
+  std::string const text =
+      arguments.json ? status_json(status)
+                     : status_text(status, arguments.ranks ? ShowRanks::yes : ShowRanks::no);
+  std::fputs(text.c_str(), stdout);
+  return ExitCode::complete;
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, Command& chosen) {
+  auto const arguments = std::make_shared<StatusArguments>();
+  CLI::App* command =
+      app.add_subcommand("status", "progress of a running or stopped job, from its files alone");
+  command->add_option("run_dir", arguments->run_dir)->required();
+  command->add_flag("--json", arguments->json, "everything, for programs");
+  command->add_flag("--ranks", arguments->ranks, "what each rank does, slowest first");
+  command->callback(
+      [arguments, &chosen] { chosen = [arguments] { return print_status(*arguments); }; });
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands/commands.hpp"
+#include "commands/under_mpi.hpp"
+#include "output/verify_run.hpp"
+#include "run/verify_job.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+struct VerifyArguments {
+  std::string run_dir;
+  std::size_t regenerate = 0;
+  std::vector<std::string> overrides;
+};
+
+// "first, second, ... and 12 more"
+std::string some_of(std::vector<std::string> const& names) {
+  constexpr std::size_t most = 5;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
+    text += (i > 0 ? ", " : "") + names[i];
+  return names.size() > most ? text + " and " + std::to_string(names.size() - most) + " more"
+                             : text;
+}
+
+void print_completeness(Completeness const& found) {
+  if (!found.unknown.empty()) {
+    std::printf("not compared with the manifest: %s\n", found.unknown.c_str());
+  } else if (found.missing.empty()) {
+    std::printf("complete: each of the %zu images of %s is published once", found.wanted,
+                found.manifest.c_str());
+    if (found.failed > 0) std::printf(" or listed as failed (%zu)", found.failed);
+    std::printf("\n");
+  } else {
+    std::printf("%zu of the %zu images of %s are missing (%s) run the job again\n",
+                found.missing.size(), found.wanted, found.manifest.c_str(),
+                some_of(found.missing).c_str());
+  }
+  if (!found.changed.empty()) {
+    std::printf(
+        "%zu images were made from another record or checkpoint (%s) see run --replace-changed\n",
+        found.changed.size(), some_of(found.changed).c_str());
+  }
+  if (!found.foreign.empty()) {
+    std::printf("%zu images are not in the manifest any more (%s)\n", found.foreign.size(),
+                some_of(found.foreign).c_str());
+  }
+}
+
+ExitCode verify(std::string const& run_dir) {
+  VerifyReport const report = verify_run(run_dir);
+  for (std::string const& problem : report.problems) std::printf("%s\n", problem.c_str());
+  std::printf("%llu images in %llu shards, %zu problems\n",
+              static_cast<unsigned long long>(report.images),
+              static_cast<unsigned long long>(report.shards), report.problems.size());
+  Completeness const found = compare_with_manifest(run_dir, report);
+  print_completeness(found);
+  if (!report.problems.empty()) return ExitCode::io;
+  if (!found.changed.empty()) return ExitCode::bad_input;
+  return found.missing.empty() ? ExitCode::complete : ExitCode::stopped;
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
+  auto const arguments = std::make_shared<VerifyArguments>();
+  CLI::App* command = app.add_subcommand(
+      "verify", "check every hash of a run folder, and that every image is there once");
+  command->add_option("run_dir", arguments->run_dir)->required();
+  command->add_option("--regenerate", arguments->regenerate,
+                      "make so many images again, under the launcher, and compare bits");
+  command->add_option("--set", arguments->overrides, "table.key=value, for --regenerate")
+      ->allow_extra_args(false);
+  command->callback([arguments, invocation, &chosen] {
+    chosen = [arguments, invocation] {
+      if (arguments->regenerate == 0) return verify(arguments->run_dir);
+      return under_mpi(invocation, arguments->run_dir, [&](MpiSession const& session) {
+        return regenerate(arguments->run_dir, arguments->regenerate, arguments->overrides, session,
+                          invocation.begin_ns);
+      });
+    };
+  });
+}
+
+}  // namespace ditbatch

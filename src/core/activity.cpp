@@ -1,0 +1,55 @@
+#include "core/activity.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "core/trace.hpp"
+
+namespace ditbatch {
+
+void Activity::enter_phase(std::string const& phase, std::string const& record_id, double limit_s) {
+  std::unique_lock lock(mutex_);
+  while (is_abandoned_) {
+    lock.unlock();
+    std::this_thread::sleep_for(std::chrono::hours(1));
+    lock.lock();
+  }
+  view_.phase = phase;
+  view_.record_id = record_id;
+  view_.call.clear();
+  view_.phase_begin_ns = now_ns();
+  view_.limit_s = limit_s;
+}
+
+void Activity::enter_call(std::string const& call) {
+  std::scoped_lock const lock(mutex_);
+  view_.call = call;
+  view_.calls += 1;
+  view_.call_begin_ns = now_ns();
+}
+
+void Activity::leave_call() {
+  std::scoped_lock const lock(mutex_);
+  view_.call.clear();
+}
+
+Activity::View Activity::view() const {
+  std::scoped_lock const lock(mutex_);
+  return view_;
+}
+
+void Activity::forgive(std::int64_t pause_ns) {
+  std::scoped_lock const lock(mutex_);
+  std::int64_t const now = now_ns();
+  // A phase or call that began during the pause, or just after it, does not begin in the future.
+  view_.phase_begin_ns = std::min(now, view_.phase_begin_ns + pause_ns);
+  view_.call_begin_ns = std::min(now, view_.call_begin_ns + pause_ns);
+}
+
+void Activity::abandon() {
+  std::scoped_lock const lock(mutex_);
+  is_abandoned_ = true;
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,109 @@
+#include "output/repair_run.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+#include "output/scan_run.hpp"
+#include "output/shard_file.hpp"
+#include "output/withdraw_rows.hpp"
+
+namespace ditbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// The rows of one shard that can stay; why the others cannot is added to the report.
+std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string const& file,
+                                      std::set<ImageKey>& seen, RepairReport& report) {
+  std::vector<std::uint64_t> kept;
+  ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+  for (std::uint64_t row = 0; row < shard.rows(); ++row) {
+    std::string const where = file + ": row " + std::to_string(row);
+    try {
+      ShardRow const read = shard.read(row, ShardFile::Part::everything);
+      std::string problem = broken_part(read);
+      if (problem.empty() && !seen.insert({read.id, read.index}).second)
+        problem = "stands in another shard too";
+      if (problem.empty()) {
+        kept.push_back(row);
+        continue;
+      }
+      report.lines.push_back(where + " (" + read.id + "[" + std::to_string(read.index) +
+                             "]): " + problem);
+    } catch (Error const& error) {
+      report.lines.push_back(where + ": cannot be read (" + error.what() + ")");
+    }
+    report.withdrawn_images += 1;
+  }
+  return kept;
+}
+
+// Whether the file itself is as it was published. A flipped byte may lie where no row is stored: then
+// the rows are copied into a file that is sound as a whole.
+bool is_whole(std::string const& run_dir, std::string const& file, std::size_t sound,
+              std::map<std::string, IndexLine> const& index) {
+  ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+  auto const listed = index.find(file);
+  return shard.is_complete() && shard.is_even() && sound == shard.rows() &&
+         (listed == index.end() ||
+          listed->second.sha256 == to_hex(sha256_of_file(run_dir + "/" + file)));
+}
+
+std::string part_of(std::string const& file) {
+  std::string const name = fs::path(file).filename();
+  return name[0] == 'p' ? name.substr(0, name.find('-')) : "";
+}
+
+}  // namespace
+
+RepairReport repair_run(std::string const& run_dir) {
+  RepairReport report;
+  std::set<ImageKey> seen;
+  // Numbers stay free of gaps and doubles per part; a withdrawn shard's number is not used again.
+  std::map<std::string, int> next_number;
+  std::vector<std::string> const files = shard_files(run_dir);
+  std::map<std::string, IndexLine> const index = read_all_indexes(run_dir);
+  for (std::string const& file : files) {
+    fs::path const path(file);
+    std::string const digits = path.stem().string().substr(path.stem().string().size() - 6);
+    int& next = next_number[part_of(file) + "/" + path.parent_path().filename().string()];
+    next = std::max(next, std::atoi(digits.c_str()) + 1);
+  }
+  for (std::string const& file : files) {
+    std::vector<std::uint64_t> kept;
+    try {
+      kept = sound_rows(run_dir, file, seen, report);
+      if (is_whole(run_dir, file, kept.size(), index)) {
+        report.sound_shards += 1;
+        continue;
+      }
+    } catch (Error const& error) {
+      report.lines.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
+    }
+    std::string const part = part_of(file);
+    int& next = next_number[part + "/" + fs::path(file).parent_path().filename().string()];
+    Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, part, next);
+    if (withdrawal.published) next += 1;
+    report.withdrawn_shards += 1;
+    report.lines.push_back(file + ": moved to " + withdrawal.moved_to +
+                           (withdrawal.published
+                                ? ", its " + std::to_string(kept.size()) + " sound images are in " +
+                                      withdrawal.published->file
+                                : ", no image of it was sound"));
+  }
+  // Indexes are caches: they are made from the shards again.
+  for (auto const& entry : fs::directory_iterator(run_dir)) {
+    std::string const name = entry.path().filename();
+    if (name.rfind("index", 0) == 0 && entry.path().extension() == ".jsonl") {
+      std::string const part = name == "index.jsonl" ? "" : name.substr(6, name.size() - 12);
+      rebuild_index(entry.path(), run_dir, scan_run(run_dir, part), part);
+    }
+  }
+  return report;
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,7 @@
+#include "run/fault_point.hpp"
+
+namespace ditbatch {
+
+void fault_point(char const* /*phase*/, std::string const& /*record_id*/) {}
+
+}  // namespace ditbatch

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/activity.hpp"
+
+namespace ditbatch {
+
+/// A sign of life of one rank: where it is and what it does.
+struct Beat {
+  int rank = 0;
+  int replica = 0;
+  std::string host;
+  std::string device;
+  std::string phase;
+  std::string record_id;
+  std::string call;         // the collective that it stands in
+  std::uint64_t calls = 0;  // collectives entered so far
+  double in_phase_s = 0;
+  double in_call_s = 0;
+  int stop_signal = 0;  // it was told to stop
+};
+[[nodiscard]] std::string to_message(Beat const& beat);
+[[nodiscard]] Beat beat_from_message(std::string const& message);
+
+/// A beat as the watching rank has it.
+struct SeenBeat {
+  Beat beat;
+  double silent_s = 0;  // since it came
+};
+
+/// "rank 2 (replica 0, host n1, cpu), phase denoise of record fox-1, in ulysses all_to_all (call
+/// 812), for 3.1 s"
+[[nodiscard]] std::string where_text(Beat const& beat);
+
+/// The rank that gave no sign of life for longest, if that is longer than `limit_s`.
+[[nodiscard]] std::optional<SeenBeat> find_silent(std::vector<SeenBeat> const& beats,
+                                                  double limit_s);
+
+/// Who holds up a replica in which `reporter` waits for too long: the ranks that entered the fewest
+/// collectives. More than one where they stand outside of all that is counted.
+[[nodiscard]] std::vector<Beat> find_laggards(std::vector<SeenBeat> const& beats,
+                                              Beat const& reporter);
+
+}  // namespace ditbatch

@@ -1,0 +1,239 @@
+#include "run/read_status.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "core/trace.hpp"
+#include "output/publish.hpp"
+#include "output/scan_run.hpp"
+#include "output/shard_file.hpp"
+
+namespace ditbatch {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+// A lock moves every two seconds; a job that missed several of them is gone, or its host is.
+constexpr double alive_s = 15;
+
+// Null where there is no such file, or it was caught while it is replaced.
+json read_json(std::string const& path) {
+  std::ifstream const file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return json::parse(text.str(), nullptr, false);
+}
+
+double age_s(std::string const& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return 0;
+  double const changed_s = static_cast<double>(status.st_mtim.tv_sec) +
+                           static_cast<double>(status.st_mtim.tv_nsec) * 1e-9;
+  return std::max(0.0, static_cast<double>(unix_time_ns()) * 1e-9 - changed_s);
+}
+
+// The index is a cache: a shard that it does not list yet is opened.
+std::uint64_t published_images(std::string const& run_dir) {
+  std::map<std::string, IndexLine> const index = read_all_indexes(run_dir);
+  std::uint64_t images = 0;
+  for (std::string const& file : shard_files(run_dir)) {
+    auto const line = index.find(file);
+    images += line != index.end() ? line->second.rows
+                                  : ShardFile::open(run_dir + "/" + file, H5Access::read).rows();
+  }
+  return images;
+}
+
+// The parts of an array job have sessions of their own: no session's count is that of the folder.
+bool has_parts(std::string const& run_dir) {
+  auto const entries = fs::directory_iterator(run_dir);
+  return std::any_of(begin(entries), end(entries), [](fs::directory_entry const& entry) {
+    return entry.path().filename().string().rfind("index.p", 0) == 0;
+  });
+}
+
+void read_top_folder(std::string const& run_dir, RunStatus& status) {
+  for (auto const& entry : fs::directory_iterator(run_dir)) {
+    std::string const name = entry.path().filename();
+    if (name.rfind("failed", 0) == 0 && entry.path().extension() == ".jsonl")
+      status.failed += read_failed_lines(entry.path()).size();
+  }
+  std::error_code none;
+  for (auto const& entry : fs::directory_iterator(run_dir + "/sessions", none))
+    status.session = std::max(status.session, std::atoi(entry.path().filename().c_str()));
+  for (auto const& entry : fs::directory_iterator(run_dir + "/.work", none)) {
+    std::string const name = entry.path().filename();
+    if (name.rfind("lock", 0) != 0 || entry.path().extension() == ".next") continue;
+    json const owner = read_json(entry.path());
+    if (!owner.is_object()) continue;
+    status.owners.push_back({name.size() > 5 ? name.substr(5) : "", owner.value("host", ""),
+                             owner.value("pid", std::int64_t{0}), owner.value("job", ""),
+                             age_s(entry.path())});
+  }
+}
+
+// Lines "ditbatch_NAME VALUE" of Prometheus' text format.
+void read_metrics(std::string const& path, RunStatus& status) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    double value = 0;
+    if (!(words >> name >> value)) continue;
+    if (name == "ditbatch_images_total") status.wanted = static_cast<std::uint64_t>(value);
+    if (name == "ditbatch_images_made_in_session")
+      status.made_in_session = static_cast<std::uint64_t>(value);
+    if (name == "ditbatch_session_seconds") status.session_s = value;
+  }
+}
+
+void read_ranks(std::string const& path, RunStatus& status) {
+  json const told = read_json(path);
+  if (!told.is_object()) return;
+  status.ranks_age_s = age_s(path);
+  for (json const& rank : told.value("ranks", json::array())) {
+    status.ranks.push_back({rank.value("rank", 0), rank.value("replica", 0), rank.value("host", ""),
+                            rank.value("device", ""), rank.value("phase", ""),
+                            rank.value("record", ""), rank.value("call", ""),
+                            rank.value("in_phase_s", 0.0) + rank.value("silent_s", 0.0)});
+  }
+  std::stable_sort(
+      status.ranks.begin(), status.ranks.end(),
+      [](RankStatus const& a, RankStatus const& b) { return a.in_phase_s > b.in_phase_s; });
+}
+
+bool is_running(RunStatus const& status) {
+  return std::any_of(status.owners.begin(), status.owners.end(),
+                     [](LockOwner const& owner) { return owner.silent_s < alive_s; });
+}
+
+std::uint64_t left_of(RunStatus const& status) {
+  std::uint64_t const settled = status.published + status.failed;
+  return status.wanted && *status.wanted > settled ? *status.wanted - settled : 0;
+}
+
+}  // namespace
+
+RunStatus read_status(std::string const& run_dir) {
+  require(fs::is_directory(run_dir), ExitCode::io,
+          run_dir + ": no run folder is there (no such folder) check the path");
+  RunStatus status;
+  read_top_folder(run_dir, status);
+  status.published = published_images(run_dir);
+  if (status.session == 0) return status;
+  std::string const session = session_folder(run_dir, status.session);
+  json const begun = read_json(session + "/session.json");
+  if (begun.is_object()) {
+    status.layout = begun.value("layout", "");
+    status.hardware = begun.value("hardware", "");
+  }
+  read_metrics(session + "/metrics.prom", status);
+  read_ranks(session + "/ranks.json", status);
+  json const summary = read_json(session + "/summary.json");
+  if (summary.is_object()) {
+    status.has_summary = true;
+    status.stop_reason = summary.value("stop_reason", "");
+    status.made_in_session = summary.value("images_made", std::uint64_t{0});
+    status.session_s = summary.value("wall_s", 0.0);
+    status.wanted = status.made_in_session +
+                    summary.value("images_already_done", std::uint64_t{0}) +
+                    summary.value("images_failed", std::uint64_t{0}) +
+                    summary.value("images_left", std::uint64_t{0});
+  }
+  if (has_parts(run_dir)) status.wanted.reset();
+  return status;
+}
+
+std::string state_of(RunStatus const& status) {
+  if (is_running(status)) return "running";
+  if (status.session == 0) return "not started";
+  if (!status.has_summary) return "died";
+  if (!status.wanted) return "ended";
+  if (left_of(status) > 0) return "stopped with " + std::to_string(left_of(status)) + " left";
+  return status.failed > 0 ? "complete but for " + std::to_string(status.failed) + " failed"
+                           : "complete";
+}
+
+std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
+  std::string text = state_of(status);
+  if (!status.stop_reason.empty()) text += " (" + status.stop_reason + ")";
+  text += ": " + std::to_string(status.published);
+  if (status.wanted) text += " of " + std::to_string(*status.wanted);
+  text += " images published, " + std::to_string(status.failed) + " failed\n";
+  char line[320];
+  if (status.session > 0) {
+    std::snprintf(line, sizeof line, "session %d: %llu images in %.0f s, %s on %s\n",
+                  status.session, static_cast<unsigned long long>(status.made_in_session),
+                  status.session_s, status.layout.c_str(), status.hardware.c_str());
+    text += line;
+  }
+  for (LockOwner const& owner : status.owners) {
+    text += (owner.part.empty() ? "job" : "job of part " + owner.part) + ": process " +
+            std::to_string(owner.pid) + " on " + owner.host +
+            (owner.slurm_job.empty() ? "" : ", Slurm job " + owner.slurm_job);
+    std::snprintf(line, sizeof line, ", last sign of life %.0f s ago%s\n", owner.silent_s,
+                  owner.silent_s < alive_s ? "" : " (gone; the next job takes over)");
+    text += line;
+  }
+  if (show_ranks == ShowRanks::no) return text;
+  if (status.ranks.empty()) return text + "no rank told anything yet\n";
+  std::snprintf(line, sizeof line, "ranks, longest in their phase first, as of %.0f s ago\n",
+                status.ranks_age_s);
+  text += line;
+  for (RankStatus const& rank : status.ranks) {
+    std::snprintf(line, sizeof line, "  %5d  replica %4d  %-16s %-8s %-10s %9.1f s  %s%s%s\n",
+                  rank.rank, rank.replica, rank.host.c_str(), rank.device.c_str(),
+                  rank.phase.c_str(), rank.in_phase_s, rank.record_id.c_str(),
+                  rank.call.empty() ? "" : ", in ", rank.call.c_str());
+    text += line;
+  }
+  return text;
+}
+
+std::string status_json(RunStatus const& status) {
+  json owners = json::array();
+  for (LockOwner const& owner : status.owners) {
+    owners.push_back({{"part", owner.part},
+                      {"host", owner.host},
+                      {"pid", owner.pid},
+                      {"slurm_job", owner.slurm_job},
+                      {"silent_s", owner.silent_s}});
+  }
+  json ranks = json::array();
+  for (RankStatus const& rank : status.ranks) {
+    ranks.push_back({{"rank", rank.rank},
+                     {"replica", rank.replica},
+                     {"host", rank.host},
+                     {"device", rank.device},
+                     {"phase", rank.phase},
+                     {"record", rank.record_id},
+                     {"call", rank.call},
+                     {"in_phase_s", rank.in_phase_s}});
+  }
+  json const wanted = status.wanted ? json(*status.wanted) : json(nullptr);
+  return json{{"state", state_of(status)},
+              {"images_published", status.published},
+              {"images_failed", status.failed},
+              {"images_wanted", wanted},
+              {"session", status.session},
+              {"images_made_in_session", status.made_in_session},
+              {"session_s", status.session_s},
+              {"layout", status.layout},
+              {"hardware", status.hardware},
+              {"stop_reason", status.stop_reason},
+              {"jobs", owners},
+              {"ranks", ranks}}
+             .dump(2) +
+         "\n";
+}
+
+}  // namespace ditbatch

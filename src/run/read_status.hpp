@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ditbatch {
+
+/// A job that holds, or held, the lock of the run folder or of one of its parts.
+struct LockOwner {
+  std::string part;  // "" or like "p0007"
+  std::string host;
+  std::int64_t pid = 0;
+  std::string slurm_job;
+  double silent_s = 0;  // since its last sign of life, by this machine's clock
+};
+
+/// One rank as it last told, in the newest session.
+struct RankStatus {
+  int rank = 0;
+  int replica = 0;
+  std::string host;
+  std::string device;
+  std::string phase;
+  std::string record_id;
+  std::string call;
+  double in_phase_s = 0;
+};
+
+/// What the files of a run folder say, of a running job or of a dead one. Nothing is locked or
+/// changed.
+struct RunStatus {
+  std::uint64_t published = 0;  // images in published shards
+  std::uint64_t failed = 0;     // listed in failed.jsonl
+  std::optional<std::uint64_t>
+      wanted;  // images of the manifest, as the newest session counted them
+  std::uint64_t made_in_session = 0;
+  double session_s = 0;
+  int session = 0;  // the newest; 0: none
+  std::string layout;
+  std::string hardware;
+  bool has_summary = false;  // the newest session came to its end
+  std::string stop_reason;
+  std::vector<LockOwner> owners;
+  std::vector<RankStatus> ranks;  // those longest in their phase first
+  double ranks_age_s = 0;         // since they told
+};
+[[nodiscard]] RunStatus read_status(std::string const& run_dir);
+
+/// "running", "died", "ended" (one part of an array), "complete", "complete but for 3 failed",
+/// "stopped with 12 left", "not started"
+[[nodiscard]] std::string state_of(RunStatus const& status);
+
+enum class ShowRanks { no, yes };
+[[nodiscard]] std::string status_text(RunStatus const& status, ShowRanks show_ranks);
+[[nodiscard]] std::string status_json(RunStatus const& status);
+
+}  // namespace ditbatch

@@ -1,0 +1,336 @@
+#include "run/watchdog.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/log.hpp"
+#include "queue/messages.hpp"
+#include "run/signals.hpp"
+#include "run/stack_dump.hpp"
+#include "run/write_text.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int beat_tag = 1;      // a Beat: to rank 0, and from rank 0 to rank 1
+constexpr int suspect_tag = 2;   // a Beat of one that exceeds its limit: to rank 0
+constexpr int dump_tag = 3;      // the cause: from the accuser to everyone
+constexpr int dumped_tag = 4;    // back to the accuser
+constexpr int farewell_tag = 5;  // to rank 0, and from rank 0 to rank 1
+
+constexpr auto tick = std::chrono::milliseconds(20);
+constexpr double dump_wait_s = 5;
+constexpr std::size_t spans_in_dump = 1000;
+
+double seconds_since(std::int64_t begin_ns) {
+  return static_cast<double>(now_ns() - begin_ns) * 1e-9;
+}
+
+std::string spans_text(std::vector<Span> const& spans) {
+  std::string text;
+  std::int64_t const now = now_ns();
+  for (Span const& span : spans) {
+    char line[96];
+    std::snprintf(line, sizeof line, "  %10.3f s ago, %9.3f s, thread %u, ",
+                  static_cast<double>(now - span.end_ns) * 1e-9,
+                  static_cast<double>(span.end_ns - span.begin_ns) * 1e-9, span.thread);
+    text += line + span.name + (span.record_id.empty() ? "" : " of " + span.record_id) + "\n";
+  }
+  return text;
+}
+
+std::string stuck_text(std::vector<Beat> const& laggards, Beat const& reporter) {
+  constexpr std::size_t most = 4;
+  std::string text = laggards.size() == 1 ? "stuck: " : "stuck: one of ";
+  for (std::size_t i = 0; i < std::min(most, laggards.size()); ++i)
+    text += (i > 0 ? "; " : "") + where_text(laggards[i]);
+  if (laggards.size() > most) text += " and " + std::to_string(laggards.size() - most) + " more";
+  if (laggards.size() > 1) text += " (the stacks tell which)";
+  if (laggards.front().rank != reporter.rank) text += "; for it waits " + where_text(reporter);
+  return text;
+}
+
+}  // namespace
+
+Watchdog::Watchdog(Options options, Activity& activity, Trace const& trace)
+    : options_(std::move(options)),
+      activity_(activity),
+      trace_(trace),
+      comm_(duplicate(MPI_COMM_WORLD)),
+      beat_s_(std::clamp(options_.limits.phase_s / 10, 0.1, 5.0)) {
+  install_signal_handlers();
+  std::vector<std::string> const hosts = all_gather_strings(comm_.get(), options_.host);
+  // Whoever never sends a sign of life counts as silent since now.
+  int const first = options_.rank == 0 ? 1 : 0;
+  int const last = options_.rank == 0 ? options_.ranks : options_.rank == 1 ? 1 : 0;
+  for (int rank = first; rank < last; ++rank) {
+    seen_[rank].beat.rank = rank;
+    seen_[rank].beat.host = hosts[static_cast<std::size_t>(rank)];
+    seen_[rank].beat.device = "no device yet";
+    seen_[rank].beat.phase = "start";
+    seen_[rank].came_ns = now_ns();
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+Watchdog::~Watchdog() {
+  is_unwinding_ = std::uncaught_exceptions() > 0;
+  if (!is_unwinding_) activity_.enter_phase("end", {}, 0);  // no longer late for anything
+  is_ending_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+void Watchdog::set_place(Place place) {
+  std::scoped_lock const lock(mutex_);
+  place_ = std::move(place);
+}
+
+void Watchdog::forget_collectives() noexcept {
+  std::scoped_lock const lock(mutex_);
+  place_.abort_collectives = nullptr;
+}
+
+// Each rank says farewell to rank 0, and rank 0, when it has heard all, to rank 1: nobody leaves
+// who still watches somebody. A rank that is stopped on its last steps is named like any other;
+// else it would hold the rest in MPI_Finalize.
+void Watchdog::run() {
+  bool has_said_farewell = false;
+  std::int64_t looked_ns = now_ns();
+  while (true) {
+    std::this_thread::sleep_for(tick);
+    forgive_pause(std::exchange(looked_ns, now_ns()));
+    receive_beats();
+    if (take_dump_request()) dump("SIGUSR2");
+    if (is_ending_) {
+      if (is_unwinding_) return;  // the others may never come: main() ends the job
+      bool const watches_nobody = seen_beats().empty();
+      if (!has_said_farewell && (options_.rank != 0 || watches_nobody)) {
+        has_said_farewell = true;
+        if (options_.ranks > 1) send(options_.rank == 0 ? 1 : 0, farewell_tag, "");
+      }
+      if (watches_nobody) break;
+    }
+    if (!has_said_farewell) send_beats();
+    look_for_trouble();
+  }
+  // Small messages leave at once; but MPI owns their memory until it says so.
+  for (auto& [rank, out] : beats_out_) check_mpi(MPI_Wait(&out.request, MPI_STATUS_IGNORE));
+  for (auto& out : others_out_) check_mpi(MPI_Wait(&out->request, MPI_STATUS_IGNORE));
+}
+
+// A job that was suspended as a whole and goes on (gang scheduling, a laptop's lid) finds clocks
+// that ran while nobody could send or work: that time counts for nothing.
+void Watchdog::forgive_pause(std::int64_t looked_ns) {
+  double const pause_s = seconds_since(looked_ns);
+  if (pause_s < std::max(1.0, beat_s_)) return;
+  auto const pause_ns = static_cast<std::int64_t>(pause_s * 1e9);
+  activity_.forgive(pause_ns);
+  std::scoped_lock const lock(mutex_);
+  for (auto& [rank, seen] : seen_) seen.came_ns += pause_ns;
+}
+
+std::vector<SeenBeat> Watchdog::seen_beats() const {
+  std::scoped_lock const lock(mutex_);
+  std::vector<SeenBeat> beats;
+  for (auto const& [rank, seen] : seen_) beats.push_back({seen.beat, seconds_since(seen.came_ns)});
+  return beats;
+}
+
+std::string Watchdog::ranks_json() const {
+  json ranks = json::array({json::parse(to_message(own_beat()))});
+  for (SeenBeat const& seen : seen_beats()) {
+    ranks.push_back(json::parse(to_message(seen.beat)));
+    ranks.back()["silent_s"] = seen.silent_s;
+  }
+  return json{{"unix_ns", unix_time_ns()}, {"ranks", std::move(ranks)}}.dump(1) + "\n";
+}
+
+Beat Watchdog::own_beat() const {
+  Activity::View const view = activity_.view();
+  std::scoped_lock const lock(mutex_);
+  return {options_.rank,
+          place_.replica,
+          options_.host,
+          place_.device.empty() ? "no device yet" : place_.device,
+          view.phase,
+          view.record_id,
+          view.call,
+          view.calls,
+          view.phase_begin_ns == 0 ? 0 : seconds_since(view.phase_begin_ns),
+          view.call.empty() ? 0 : seconds_since(view.call_begin_ns),
+          stop_signal()};
+}
+
+// Never blocks: a receiver that is stopped takes nothing.
+void Watchdog::send(int rank, int tag, std::string text) {
+  auto message = std::make_unique<Outgoing>();
+  message->text = std::move(text);
+  check_mpi(MPI_Isend(message->text.data(), static_cast<int>(message->text.size()), MPI_CHAR, rank,
+                      tag, comm_.get(), &message->request));
+  others_out_.push_back(std::move(message));
+}
+
+void Watchdog::send_beats() {
+  if (now_ns() < next_beat_ns_) return;
+  next_beat_ns_ = now_ns() + static_cast<std::int64_t>(beat_s_ * 1e9);
+  int const receiver = options_.rank == 0 ? 1 : 0;
+  if (options_.ranks > 1) {
+    Outgoing& out = beats_out_[receiver];
+    int is_sent = 1;
+    check_mpi(MPI_Test(&out.request, &is_sent, MPI_STATUS_IGNORE));
+    if (is_sent != 0) {
+      out.text = to_message(own_beat());
+      check_mpi(MPI_Isend(out.text.data(), static_cast<int>(out.text.size()), MPI_CHAR, receiver,
+                          beat_tag, comm_.get(), &out.request));
+    }
+  }
+  if (options_.rank != 0) return;
+  int const own_signal = stop_signal();
+  if (own_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(own_signal);
+}
+
+void Watchdog::receive_beats() {
+  while (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, beat_tag)) {
+    Beat const beat = beat_from_message(message->text);
+    {
+      std::scoped_lock const lock(mutex_);
+      auto const seen = seen_.find(message->source);
+      if (seen != seen_.end()) seen->second = {beat, now_ns()};
+    }
+    if (beat.stop_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(beat.stop_signal);
+  }
+  while (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, farewell_tag)) {
+    std::scoped_lock const lock(mutex_);
+    seen_.erase(message->source);
+  }
+  if (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, dump_tag)) {
+    dump_in_time(message->text);
+    send(message->source, dumped_tag, "");
+    activity_.abandon();
+    leave_after(2 * dump_wait_s);  // the accuser ends the job; if it dies too, so do we
+  }
+}
+
+void Watchdog::look_for_trouble() {
+  std::vector<SeenBeat> beats = seen_beats();
+  if (auto const silent = find_silent(beats, options_.limits.phase_s)) {
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.1f s", silent->silent_s);
+    accuse("no sign of life for " + std::string(seconds) + ", last seen: " +
+           where_text(silent->beat) + " (its process is stopped, or its host is lost)");
+  }
+  Activity::View const view = activity_.view();
+  Beat const own = own_beat();
+  bool const is_late = view.limit_s > 0 && own.in_phase_s > view.limit_s;
+  if (options_.rank == 0) {
+    std::optional<Beat> late = is_late ? std::optional(own) : std::nullopt;
+    if (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, suspect_tag))
+      late = beat_from_message(message->text);
+    if (!late) return;
+    beats.push_back({own, 0});
+    accuse(stuck_text(find_laggards(beats, *late), *late));
+  } else if (!is_late) {
+    told_rank_0_ns_.reset();
+  } else if (!told_rank_0_ns_) {
+    send(0, suspect_tag, to_message(own));
+    told_rank_0_ns_ = now_ns();
+  } else if (seconds_since(*told_rank_0_ns_) > options_.limits.phase_s + 2 * dump_wait_s) {
+    // Rank 0 knows the others, but may be the one that is stuck; rank 1 would have seen that.
+    accuse("stuck: " + where_text(own) + "; rank 0 does not answer");
+  }
+}
+
+void Watchdog::accuse(std::string const& cause) {
+  activity_.abandon();
+  log_error(cause);
+  for (int rank = 0; rank < options_.ranks; ++rank) {
+    if (rank != options_.rank) send(rank, dump_tag, cause);
+  }
+  dump_in_time(cause);
+  std::int64_t const asked_ns = now_ns();
+  int expected = options_.ranks - 1;
+  for (SeenBeat const& seen : seen_beats()) expected -= seen.silent_s > 4 * beat_s_ ? 1 : 0;
+  int answers = 0;
+  while (answers < expected && seconds_since(asked_ns) < dump_wait_s) {
+    std::this_thread::sleep_for(tick);
+    while (queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, dumped_tag)) answers += 1;
+  }
+  std::string folder;
+  {
+    std::scoped_lock const lock(mutex_);
+    folder = place_.dump_folder;
+  }
+  std::fprintf(stderr,
+               "cause: %s\nread: %s (stacks and last spans of the %d ranks that answered)\nthen: "
+               "start the same command again, without that host if it happens twice\n",
+               cause.c_str(), folder.empty() ? "the lines above" : folder.c_str(), answers + 1);
+  std::fflush(stderr);
+  leave_after(0);
+}
+
+void Watchdog::dump(std::string const& reason) {
+  std::string folder;
+  {
+    std::scoped_lock const lock(mutex_);
+    folder = place_.dump_folder;
+  }
+  std::string const text = reason + "\n" + where_text(own_beat()) + "\n\nstacks\n" +
+                           stacks_of_all_threads() + "\nlast spans\n" +
+                           spans_text(trace_.last(spans_in_dump));
+  char name[32];
+  std::snprintf(name, sizeof name, "/rank-%04d-%d.txt", options_.rank, dumps_++);
+  try {
+    if (folder.empty()) {
+      std::fprintf(stderr, "[rank %d] %s", options_.rank, text.c_str());
+    } else {
+      std::filesystem::create_directories(folder);
+      write_text(folder + name, text);
+      log_info("stacks and last spans are in " + folder + name);
+    }
+  } catch (std::exception const& error) {
+    std::fprintf(stderr, "[rank %d] no dump (%s)\n%s", options_.rank, error.what(), text.c_str());
+  }
+}
+
+// The file system may be what hangs.
+void Watchdog::dump_in_time(std::string const& reason) {
+  auto const done = std::make_shared<std::atomic<bool>>(false);
+  std::thread([this, reason, done] {
+    dump(reason);
+    *done = true;
+  }).detach();
+  std::int64_t const begin_ns = now_ns();
+  while (!*done && seconds_since(begin_ns) < dump_wait_s) std::this_thread::sleep_for(tick);
+}
+
+// Freeing the collectives, MPI_Abort and exit handlers may all wait for the rank that is gone: they
+// get a thread and a second each, then the process ends by itself.
+void Watchdog::leave_after(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  int const code = static_cast<int>(ExitCode::lost_peer);
+  std::function<void()> abort_collectives;
+  {
+    std::scoped_lock const lock(mutex_);
+    abort_collectives = place_.abort_collectives;
+  }
+  std::thread([abort_collectives] {
+    if (abort_collectives) abort_collectives();
+  }).detach();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  std::thread([code] { MPI_Abort(MPI_COMM_WORLD, code); }).detach();
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  ::_exit(code);
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "comm/mpi_comm.hpp"
+#include "comm/mpi_session.hpp"
+#include "config/run_config.hpp"
+#include "core/activity.hpp"
+#include "core/trace.hpp"
+#include "run/rank_watch.hpp"
+
+namespace ditbatch {
+
+/// Ends a job in which a rank is stuck or gone, and says which one.
+///
+/// A thread on every rank sends signs of life over a communicator of its own: to rank 0, and rank 0
+/// to rank 1. A rank that is silent for `phase_s`, or whose main thread exceeds the limit of its
+/// phase, is named; then every rank that still can dumps its stacks and last spans, and the job
+/// ends with ExitCode::lost_peer. SIGUSR2 dumps and goes on. Messages and not files: they work
+/// before there is a run folder, and on file systems that stall.
+class Watchdog {
+ public:
+  struct Options {
+    LimitsConfig limits;
+    int rank = 0;
+    int ranks = 1;
+    std::string host;
+    std::function<void(int)> on_stop_signal;  // on rank 0: some rank was told to stop
+  };
+  /// Collective over the world.
+  Watchdog(Options options, Activity& activity, Trace const& trace);
+  Watchdog(Watchdog const&) = delete;
+  Watchdog& operator=(Watchdog const&) = delete;
+  /// Collective, unless it unwinds: waits until all ranks have come here.
+  ~Watchdog();
+
+  /// What is known once the mesh is made: where this rank belongs, where dumps go, how those who
+  /// wait in a collective are freed (null: not at all).
+  struct Place {
+    int replica = 0;
+    std::string device;
+    std::string dump_folder;
+    std::function<void()> abort_collectives;
+  };
+  void set_place(Place place);
+  /// Before the communicators end, on every way out.
+  void forget_collectives() noexcept;
+
+  /// What every rank does, as JSON; on rank 0.
+  [[nodiscard]] std::string ranks_json() const;
+
+ private:
+  void run();
+  void forgive_pause(std::int64_t looked_ns);
+  [[nodiscard]] Beat own_beat() const;
+  void send(int rank, int tag, std::string text);
+  void receive_beats();
+  void send_beats();
+  void look_for_trouble();
+  void accuse(std::string const& cause);
+  void dump(std::string const& reason);
+  void dump_in_time(std::string const& reason);
+  [[noreturn]] void leave_after(double seconds);
+
+  Options options_;
+  Activity& activity_;
+  Trace const& trace_;
+  UniqueMpiComm comm_;
+  double beat_s_;
+  std::int64_t next_beat_ns_ = 0;
+  std::optional<std::int64_t> told_rank_0_ns_;  // that this rank exceeds its limit
+  struct Outgoing {
+    std::string text;
+    MPI_Request request = MPI_REQUEST_NULL;
+  };
+  std::map<int, Outgoing> beats_out_;  // one a receiver: it may be stopped, and must not pile up
+  std::vector<std::unique_ptr<Outgoing>> others_out_;
+  int dumps_ = 0;
+
+  mutable std::mutex mutex_;  // guards what follows
+  Place place_;
+  struct Seen {
+    Beat beat;
+    std::int64_t came_ns = 0;
+  };
+  std::map<int, Seen> seen_;  // by rank: whose signs of life come here, until their farewell
+  [[nodiscard]] std::vector<SeenBeat> seen_beats() const;
+  std::atomic<bool> is_ending_{false};
+  std::atomic<bool> is_unwinding_{false};
+  std::thread thread_;
+};
+
+}  // namespace ditbatch
