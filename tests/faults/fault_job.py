@@ -1,0 +1,69 @@
+"""Small jobs for the fault tests: written, run under mpirun, read back with h5py."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from make_pipeline import make_pipeline  # noqa: E402
+
+
+class FaultJob:
+    """One run folder, its config and how to run it."""
+
+    def __init__(self, program, mpirun, folder, pipeline, records, toml=""):
+        self.program, self.mpirun, self.folder = program, mpirun, folder
+        folder.mkdir(parents=True)
+        (folder / "manifest.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+        (folder / "job.toml").write_text(
+            f'[job]\nmanifest = "manifest.jsonl"\nrun_dir = "run"\n[model]\npath = "{pipeline}"\ndtype = "fp32"\n'
+            f'[sampling]\nmax_sequence_length = 32\n[runtime]\ndevice = "cpu"\n{toml}')
+
+    def start(self, ranks, *more, fault=None, settings=None):
+        """fault: DITBATCH_FAULT, for ditbatch_faulty; settings: environment of the program alone, not of its launcher"""
+        environment = dict(os.environ)
+        environment.pop("DITBATCH_FAULT", None)
+        if fault:
+            environment["DITBATCH_FAULT"] = fault
+        program = ["env", *(f"{name}={value}" for name, value in (settings or {}).items()), self.program] if settings else [self.program]
+        return subprocess.Popen([self.mpirun, str(ranks), *program, "run", self.folder / "job.toml", *more],
+                                stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment)
+
+    def run(self, ranks, *more, fault=None, settings=None, expect=0, timeout=120):
+        """-> stderr, seconds. expect: an exit code, or some of them"""
+        begun = time.monotonic()
+        process = self.start(ranks, *more, fault=fault, settings=settings)
+        try:
+            _, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise AssertionError(f"{self.folder.name}: still there after {timeout} s with {fault}\n{process.communicate()[1]}")
+        expected = expect if isinstance(expect, tuple) else (expect,)
+        assert process.returncode in expected, f"{self.folder.name} ({fault or settings}): exit {process.returncode}, not {expect}\n{errors}"
+        self.exit_code = process.returncode
+        return errors, time.monotonic() - begun
+
+    def processes(self):
+        found = subprocess.run(["pgrep", "-f", str(self.folder / "job.toml")], capture_output=True, text=True)
+        return [int(pid) for pid in found.stdout.split()]
+
+    def kill_all(self):
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def hashes(self):
+        found = {}
+        for shard in (self.folder / "run" / "shards").rglob("*.h5"):
+            with h5py.File(shard) as file:
+                for identifier, digest in zip(file["id"].asstr()[:], file["sha256"][:]):
+                    assert identifier not in found, f"{identifier} stands twice"
+                    found[identifier] = bytes(digest).hex()
+        return found

@@ -1,0 +1,59 @@
+// The faults that tests plant in the program, in place of run/no_faults.cpp. DITBATCH_FAULT is
+// action:phase[:rank=R][:record=ID], where action is
+//   stop  the process stops as by SIGSTOP
+//   hang  its main thread sleeps for ever
+//   kill  it dies as by SIGKILL
+//   throw the record's error, on all ranks or one
+#include <signal.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "run/fault_point.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+std::vector<std::string> parts_of(std::string const& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ':');) parts.push_back(part);
+  return parts;
+}
+
+bool is_here(std::vector<std::string> const& parts, std::string const& phase,
+             std::string const& record_id) {
+  if (parts[1] != phase) return false;
+  char const* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  for (std::size_t i = 2; i < parts.size(); ++i) {
+    std::string const name = parts[i].substr(0, parts[i].find('='));
+    std::string const value = parts[i].substr(parts[i].find('=') + 1);
+    if (name == "rank" && value != (rank != nullptr ? rank : "0")) return false;
+    if (name == "record" && value != record_id) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void fault_point(char const* phase, std::string const& record_id) {
+  char const* fault = std::getenv("DITBATCH_FAULT");
+  if (fault == nullptr) return;
+  std::vector<std::string> const parts = parts_of(fault);
+  if (parts.size() < 2 || !is_here(parts, phase, record_id)) return;
+  if (parts[0] == "stop") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(600));  // until its phase is known
+    ::raise(SIGSTOP);
+  }
+  if (parts[0] == "kill") ::raise(SIGKILL);
+  if (parts[0] == "hang") std::this_thread::sleep_for(std::chrono::hours(1));
+  if (parts[0] == "throw") throw std::runtime_error("a planted error");
+}
+
+}  // namespace ditbatch

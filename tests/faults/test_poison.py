@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""A record that fails every time: tried again, written to failed.jsonl, exit 3, and all others are made.
+
+    test_poison.py DITBATCH_FAULTY MPIRUN_SH WORK_DIR
+"""
+import json
+import pathlib
+import shutil
+import sys
+
+from fault_job import FaultJob, make_pipeline
+
+PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=64, height=64, steps=2, seed=i) for i in range(8)]
+
+
+def failures(made):
+    path = made.folder / "run" / "failed.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def poisoned(expected, phase, ranks, mesh):
+    made = FaultJob(PROGRAM, MPIRUN, WORK / f"{phase}-{ranks}-{len(mesh)}", WORK / "pipeline", RECORDS, "[limits]\nretries = 2\n")
+    fault = f"throw:{phase}:record=r3"
+    errors, _ = made.run(ranks, *mesh, fault=fault, expect=3)
+    others = {key: value for key, value in expected.items() if key != "r3"}
+    assert made.hashes() == others, "the others are not as they were"
+    [failed] = failures(made)
+    assert (failed["id"], failed["index"], failed["attempts"]) == ("r3", 0, 3) and "a planted error" in failed["error"], failed
+    # Known by now: not tried again, and still not complete.
+    made.run(ranks, *mesh, expect=3)
+    assert made.hashes() == others
+    # As many as allowed: complete.
+    made.run(ranks, *mesh, "--set=limits.allow_failed=1")
+    # Tried again, and made: no longer listed.
+    made.run(ranks, *mesh, "--retry-failed")
+    assert made.hashes() == expected and not failures(made)
+    return errors.count("a planted error")
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    undisturbed = FaultJob(PROGRAM, MPIRUN, WORK / "undisturbed", WORK / "pipeline", RECORDS)
+    undisturbed.run(1)
+    expected = undisturbed.hashes()
+    for phase in ("text", "denoise", "decode"):
+        poisoned(expected, phase, 2, [])
+    poisoned(expected, "text", 2, ["--set=mesh.ulysses=2"])
+    print("4 poisoned jobs: retried, recorded, exit 3; the other images and the retried one have the same bits")
+
+
+if __name__ == "__main__":
+    main()

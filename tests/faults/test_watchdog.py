@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""A rank that is stopped, or whose main thread hangs, in every phase: named in time, exit 76, no process left, and the
+next job goes on to the same bits. SIGUSR2 dumps and goes on; SIGUSR1 at any rank stops the job cleanly.
+
+    test_watchdog.py DITBATCH_FAULTY MPIRUN_SH WORK_DIR
+"""
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import time
+
+from fault_job import FaultJob, make_pipeline
+
+PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+SILENCE_S = 3
+LIMITS = [f"--set=limits.phase_s={SILENCE_S}", "--set=limits.start_s=6", "--set=limits.io_s=4"]
+RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=64, height=64 + 16 * (i % 2), steps=2, seed=i) for i in range(6)]
+
+
+def job(name, records=RECORDS):
+    return FaultJob(PROGRAM, MPIRUN, WORK / name, WORK / "pipeline", records, "[output]\nflush_s = 0\nimages_per_shard = 2\n")
+
+
+def wait_until_gone(made, seconds=10):
+    until = time.monotonic() + seconds
+    while made.processes() and time.monotonic() < until:
+        time.sleep(0.1)
+    left = made.processes()
+    made.kill_all()
+    assert not left, f"{made.folder.name}: processes left: {left}"
+
+
+def stuck(expected, kind, phase, rank, ranks, mesh):
+    """kind: stop (the whole process) or hang (its main thread alone)"""
+    name = f"{kind}-{phase}-{rank}of{ranks}"
+    made = job(name)
+    record = ":record=r2" if phase in ("text", "denoise", "decode", "hand_over") else ""
+    # In most replicas a later record than the first: limits are known by then.
+    errors, seconds = made.run(ranks, *LIMITS, *mesh, fault=f"{kind}:{phase}:rank={rank}{record}", expect=76, timeout=60)
+    wait_until_gone(made)
+    cause = re.search(r"cause: (.*)", errors)
+    assert cause, f"{name}: nothing named\n{errors}"
+    cause_of_rank = cause[1][cause[1].find(f"rank {rank} (") :] if phase == "load" else cause[1]  # there all may be named
+    named = re.search(r"rank (\d+) \(replica \d+, host [^,]+, .*?\), phase (\w+)( of record (\S+),)?", cause_of_rank)
+    assert named and int(named[1]) == rank and named[2] == phase, f"{name}: {cause[1]}"
+    if record:
+        assert named[4] == "r2", f"{name}: {cause[1]}"
+    if phase not in ("start", "load"):
+        dumps = list((made.folder / "run" / "sessions").glob("*/dumps/*.txt"))
+        alive = ranks - (kind == "stop")
+        assert len(dumps) >= alive, f"{name}: {len(dumps)} dumps of {alive}"
+        texts = [dump.read_text() for dump in dumps]
+        assert all("stacks" in text and "last spans" in text for text in texts), f"{name}: {texts}"
+        # A rank in the middle of a kernel without unwind tables shows no more than that kernel; one that waits shows all.
+        assert any("run_job" in text for text in texts), f"{name}: {texts}"
+    made.run(ranks, *mesh)
+    assert made.hashes() == expected, f"{name}: other bits after the resume"
+    return f"{name}: {seconds:.1f} s, {cause[1][:150]}"
+
+
+def dump_on_request(expected):
+    made = job("usr2")
+    process = made.start(2, "--set=mesh.ulysses=2", "--set=sampling.steps=2", fault="none:none")
+    while not (made.folder / "run" / ".work").exists() or not list((made.folder / "run").glob("sessions/*/logs/*.log")):
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGUSR2)  # mpirun forwards it to all ranks
+    process.communicate(timeout=60)
+    assert process.returncode == 0 and made.hashes() == expected
+    return len(list((made.folder / "run" / "sessions").glob("*/dumps/*.txt")))
+
+
+def stop_signal_at(rank_of_signal):
+    """Only that process gets it, as when a node is told to drain."""
+    records = [dict(r, id=f"{r['id']}-{n}", steps=8) for n in range(12) for r in RECORDS]
+    made = job(f"usr1-{rank_of_signal}", records)
+    process = made.start(3)
+    while not list((made.folder / "run").glob("shards/*/*.h5")):
+        time.sleep(0.05)
+    ranks = {}
+    for pid in made.processes():
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        found = re.search(rb"OMPI_COMM_WORLD_RANK=(\d+)", environment)
+        if found:
+            ranks[int(found[1])] = pid
+    import os
+    os.kill(ranks[rank_of_signal], signal.SIGUSR1)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, f"SIGUSR1 at rank {rank_of_signal}: exit {process.returncode}\n{errors}"
+    before = len(made.hashes())
+    assert 0 < before < len(records)
+    made.run(2)
+    assert len(made.hashes()) == len(records)
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    undisturbed = job("undisturbed")
+    undisturbed.run(1)
+    expected = undisturbed.hashes()
+    assert len(expected) == len(RECORDS)
+    ulysses, replicas = ["--set=mesh.ulysses=2"], []
+    cases = [("stop", phase, 1, 2, ulysses) for phase in ("start", "load", "text", "denoise", "decode", "hand_over", "wait", "drain")]
+    cases += [("stop", "denoise", 0, 2, ulysses), ("stop", "wait", 0, 2, replicas), ("stop", "wait", 2, 3, replicas)]
+    cases += [("hang", phase, 1, 2, ulysses) for phase in ("load", "denoise", "decode")]
+    for case in cases:
+        print(stuck(expected, *case), flush=True)
+    print(f"SIGUSR2: {dump_on_request(expected)} dumps, and the job went on", flush=True)
+    for rank in (0, 2):
+        stop_signal_at(rank)
+    print("SIGUSR1 at rank 0 and at rank 2: stopped cleanly, completed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Two ranks that share one GPU, NCCL between them: one is killed or stopped during denoise. The job ends in time and
+names a stopped rank, no process is left, and one rank goes on to the same bits.
+
+    test_gpu_faults.py DITBATCH MPIRUN_SH WORK_DIR PIPELINE
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
+from fault_job import FaultJob  # noqa: E402
+
+PROGRAM, MPIRUN, WORK, PIPELINE = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve(), pathlib.Path(sys.argv[4]).resolve()
+SILENCE_S = 8
+GPU = ["--set=runtime.device=cuda", "--set=runtime.share_gpu=true", "--set=model.dtype=bf16"]
+TWO = [*GPU, "--set=mesh.ulysses=2", f"--set=limits.phase_s={SILENCE_S}"]
+# The long one is in the middle of its denoising when the first is published.
+RECORDS = [dict(id=name, prompt="a fox", width=96, height=96, steps=steps, seed=steps) for name, steps in (("first", 2), ("long", 400), ("last", 3))]
+
+
+def job(name):
+    return FaultJob(PROGRAM, MPIRUN, WORK / name, PIPELINE, RECORDS, "[output]\nimages_per_shard = 1\n")
+
+
+def process_of_rank(made, rank):
+    for pid in made.processes():
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment:
+            return pid
+    raise AssertionError(f"no process of rank {rank}")
+
+
+def disturbed(expected, name, kind, codes):
+    made = job(name)
+    process = made.start(2, *TWO)
+    until = time.monotonic() + 120
+    while not list((made.folder / "run").glob("shards/*/*.h5")):
+        assert process.poll() is None and time.monotonic() < until, f"{name}: nothing published\n{process.stderr.read()}"
+        time.sleep(0.02)
+    time.sleep(1)
+    os.kill(process_of_rank(made, 1), kind)
+    begun = time.monotonic()
+    _, errors = process.communicate(timeout=90)
+    seconds = time.monotonic() - begun
+    assert process.returncode in codes, f"{name}: exit {process.returncode}, not {codes}\n{errors}"
+    if kind == signal.SIGSTOP:
+        cause = re.search(r"cause: (.*)", errors)
+        assert cause and "rank 1 (" in cause[1] and "phase denoise of record long" in cause[1], errors
+        print(cause[1])
+    time.sleep(3)
+    left = made.processes()
+    made.kill_all()
+    assert not left, f"{name}: processes left: {left}"
+    assert set(made.hashes()) == {"first"}, f"{name}: {made.hashes()}"
+    made.run(1, *GPU)
+    assert made.hashes() == expected, f"{name}: other bits after the resume"
+    print(f"{name}: ended with {process.returncode} after {seconds:.1f} s, no process left, resumed with one rank to the same bits", flush=True)
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    undisturbed = job("undisturbed")
+    undisturbed.run(1, *GPU)
+    expected = undisturbed.hashes()
+    assert len(expected) == len(RECORDS)
+    disturbed(expected, "killed", signal.SIGKILL, (137, 9))
+    disturbed(expected, "stopped", signal.SIGSTOP, (76,))
+
+
+if __name__ == "__main__":
+    main()
