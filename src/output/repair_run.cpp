@@ -42,8 +42,8 @@ std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string co
   return kept;
 }
 
-// Whether the file itself is as it was published. A flipped byte may lie where no row is stored: then
-// the rows are copied into a file that is sound as a whole.
+// Whether the file itself is as it was published. A flipped byte may lie where no row is stored:
+// then the rows are copied into a file that is sound as a whole.
 bool is_whole(std::string const& run_dir, std::string const& file, std::size_t sound,
               std::map<std::string, IndexLine> const& index) {
   ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);

@@ -15,9 +15,9 @@ struct RepairReport {
 };
 
 /// Takes out of the published shards what does not verify: rows whose pixels, columns or hashes are
-/// broken, rows that stand twice, shards that cannot be opened or whose bytes changed. What is sound is published anew,
-/// what is not moves to .work/withdrawn/, and the next run makes it again. The run folder must be
-/// locked.
+/// broken, rows that stand twice, shards that cannot be opened or whose bytes changed. What is
+/// sound is published anew, what is not moves to .work/withdrawn/, and the next run makes it again.
+/// The run folder must be locked.
 [[nodiscard]] RepairReport repair_run(std::string const& run_dir);
 
 }  // namespace ditbatch
