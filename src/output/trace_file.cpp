@@ -9,10 +9,12 @@ namespace {
 void write_column(hid_t file, std::string const& path, char const* name, hid_t type, hsize_t rows,
                   void const* data) {
   UniqueH5Space const space(check_h5(H5Screate_simple(1, &rows, nullptr), path));
-  UniqueH5Dataset const column(check_h5(
+  UniqueH5Dataset column(check_h5(
       H5Dcreate2(file, name, type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path));
   if (rows > 0)
     check_h5_status(H5Dwrite(column.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), path);
+  // Small columns reach the file only now: a destructor would hide that they do not.
+  check_h5_status(H5Dclose(column.release()), path);
 }
 
 }  // namespace
