@@ -37,6 +37,11 @@ void OutputWriter::rethrow() {
   if (error_) std::rethrow_exception(error_);
 }
 
+void OutputWriter::check() {
+  std::scoped_lock const lock(mutex_);
+  rethrow();
+}
+
 double OutputWriter::append(ShardRow row) {
   std::uint64_t const bytes = row.pixels.size();
   std::int64_t const begin_ns = now_ns();

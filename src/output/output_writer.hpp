@@ -57,6 +57,8 @@ class OutputWriter {
 
   /// Hands a row over, and returns the seconds it had to wait for room in the queue.
   double append(ShardRow row);
+  /// Throws what went wrong on the thread, if anything did.
+  void check();
   /// Writes and publishes everything. The writer takes no rows afterwards.
   void finish();
 

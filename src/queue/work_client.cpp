@@ -40,8 +40,9 @@ json WorkClient::ask(Channel channel, std::string const& request) {
   return reply;
 }
 
-std::optional<Lease> WorkClient::next() {
+std::optional<Lease> WorkClient::next(std::function<void()> const& while_waiting) {
   while (true) {
+    while_waiting();
     json const reply =
         ask(Channel::main, request_for(Channel::main, "next", {{"replica", replica_}}));
     std::string const answer = reply.at("answer");

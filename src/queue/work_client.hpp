@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
@@ -26,8 +27,9 @@ class WorkClient final : public PublishGate {
       : comm_(comm), replica_(replica), answer_limit_s_(answer_limit_s) {}
 
   /// The next record; none when the work is done or the job was told to stop. Waits while records
-  /// of other replicas may still come back. Main thread.
-  [[nodiscard]] std::optional<Lease> next();
+  /// of other replicas may still come back; `while_waiting` is called between the questions, and
+  /// may throw. Main thread.
+  [[nodiscard]] std::optional<Lease> next(std::function<void()> const& while_waiting);
   /// An attempt went wrong. Main thread.
   void failed(Lease const& lease, std::string const& error);
   /// No more questions will come. Main thread, after the writer has finished.

@@ -21,7 +21,11 @@ class ReplicaLeader {
   ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id, std::string const& part,
                 int session, std::string hardware, MeshComms const& comms, Trace& trace);
 
-  [[nodiscard]] std::optional<Lease> next() { return client_.next(); }
+  /// Throws the writer's error, if it met one: a row that it took and will never append is still
+  /// leased to this replica, and the queue would let it wait for ever.
+  [[nodiscard]] std::optional<Lease> next() {
+    return client_.next([this] { writer_.check(); });
+  }
   void failed(Lease const& lease, std::string const& error) { client_.failed(lease, error); }
   /// timing_s: seconds of each rank of the replica in each of image_phases, row-major.
   void append(Lease const& lease, at::Tensor const& pixels, std::vector<float> timing_s);
