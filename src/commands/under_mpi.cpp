@@ -2,7 +2,6 @@
 
 #include <mpi.h>
 
-#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -10,6 +9,7 @@
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/problem.hpp"
+#include "run/signals.hpp"
 #include "run/verdict.hpp"
 
 namespace ditbatch {
@@ -45,8 +45,8 @@ void print_end(std::exception const& error, std::string const& who, std::string 
 
 ExitCode under_mpi(Invocation const& invocation, std::string const& input,
                    std::function<ExitCode(MpiSession const&)> const& job) {
-  // Launchers forward it to all ranks, also before they can act on it (run/signals.hpp).
-  std::signal(SIGUSR1, SIG_IGN);
+  // Launchers forward signals to all ranks, also while they start.
+  install_signal_handlers();
   std::string who;
   try {
     Invocation mine = invocation;

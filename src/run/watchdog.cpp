@@ -69,7 +69,6 @@ Watchdog::Watchdog(Options options, Activity& activity, Trace const& trace)
       trace_(trace),
       comm_(duplicate(MPI_COMM_WORLD)),
       beat_s_(std::clamp(options_.limits.phase_s / 10, 0.1, 5.0)) {
-  install_signal_handlers();
   std::vector<std::string> const hosts = all_gather_strings(comm_.get(), options_.host);
   // Whoever never sends a sign of life counts as silent since now.
   int const first = options_.rank == 0 ? 1 : 0;
@@ -182,7 +181,9 @@ void Watchdog::send(int rank, int tag, std::string text) {
 }
 
 void Watchdog::send_beats() {
-  if (now_ns() < next_beat_ns_) return;
+  // A signal to stop is passed on at once: a node may be about to go.
+  int const own_signal = stop_signal();
+  if (now_ns() < next_beat_ns_ && own_signal == told_signal_) return;
   next_beat_ns_ = now_ns() + static_cast<std::int64_t>(beat_s_ * 1e9);
   int const receiver = options_.rank == 0 ? 1 : 0;
   if (options_.ranks > 1) {
@@ -193,10 +194,11 @@ void Watchdog::send_beats() {
       out.text = to_message(own_beat());
       check_mpi(MPI_Isend(out.text.data(), static_cast<int>(out.text.size()), MPI_CHAR, receiver,
                           beat_tag, comm_.get(), &out.request));
+      told_signal_ = own_signal;
     }
   }
   if (options_.rank != 0) return;
-  int const own_signal = stop_signal();
+  told_signal_ = own_signal;
   if (own_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(own_signal);
 }
 

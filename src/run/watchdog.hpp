@@ -78,6 +78,7 @@ class Watchdog {
   UniqueMpiComm comm_;
   double beat_s_;
   std::int64_t next_beat_ns_ = 0;
+  int told_signal_ = 0;                         // the signal to stop that rank 0 knows of
   std::optional<std::int64_t> told_rank_0_ns_;  // that this rank exceeds its limit
   struct Outgoing {
     std::string text;
