@@ -131,19 +131,20 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows)
   return copy;
 }
 
-// A file that the system does not let us open is an error; one that HDF5 cannot read was cut off
-// before its first flush.
+// A file that HDF5 cannot read was cut off before its first flush. One that can be read but not
+// changed holds images, and the system refuses (a full disk, a quota): that is an error.
 std::optional<ShardFile> open_partial(std::string const& partial) {
   std::ifstream const readable(partial);
   require(readable.good() && ::access(partial.c_str(), W_OK) == 0, ExitCode::io,
           partial + ": cannot be opened (" + std::strerror(errno) + ") check permissions");
   try {
-    return ShardFile::open(partial, H5Access::change);
+    (void)ShardFile::open(partial, H5Access::read);
   } catch (Error const& error) {
     log_warning(partial + " holds no flushed row that can be read (" + error.what() +
                 "); its images are made again");
     return std::nullopt;
   }
+  return ShardFile::open(partial, H5Access::change);
 }
 
 }  // namespace
