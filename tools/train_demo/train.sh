@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Trains the demo model from nothing on one GPU, about 29 minutes: tools/train_demo/train.sh [OUT_DIR]
+# Trains the demo model from nothing on one GPU, about 28 minutes: tools/train_demo/train.sh [OUT_DIR]
 #   PYTHON         python with torch, diffusers, transformers, sentencepiece (default: python3)
-#   VAE_MINUTES    4
+#   VAE_MINUTES    3
 #   FLOW_MINUTES   8, three times; each run goes on from the one before
 # Every step can run alone, on another machine: each hands over files of at most 16 MiB.
 set -euo pipefail
@@ -13,7 +13,7 @@ mkdir -p "$out"
 flow() { "$python" train_flow.py --work "$out/tokenizers" --vae "$out/vae" --minutes "${FLOW_MINUTES:-8}" \
   --records ../../jobs/shapes/evaluation.jsonl "$@"; }
 "$python" text_tokenizers.py "$out/tokenizers"
-"$python" train_vae.py --out "$out/vae" --minutes "${VAE_MINUTES:-4}"
+"$python" train_vae.py --out "$out/vae" --minutes "${VAE_MINUTES:-3}"
 flow --out "$out/flow-1" --seed 21 --rates 2e-3 1.5e-3
 flow --out "$out/flow-2" --seed 22 --rates 1.5e-3 8e-4 --start "$out/flow-1"
 flow --out "$out/flow-3" --seed 23 --rates 8e-4 1e-5 --start "$out/flow-2"
