@@ -37,6 +37,7 @@ ExitCode dispatch(Invocation const& invocation) {
   app.require_subcommand(1);
   add_run_command(app, invocation, chosen);
   add_check_command(app, chosen);
+  add_doctor_command(app, invocation, chosen);
   add_status_command(app, chosen);
   add_verify_command(app, invocation, chosen);
   add_repair_command(app, chosen);

@@ -100,7 +100,7 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
   return devices;
 }
 
-ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
+std::vector<RankHardware> see_hardware(MPI_Comm world, bool look_for_gpus) {
   MPI_Comm node_comm = MPI_COMM_NULL;
   check_mpi(
       MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank_of(world), MPI_INFO_NULL, &node_comm));
@@ -109,7 +109,6 @@ ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
   std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
   int length = 0;
   check_mpi(MPI_Get_processor_name(host.data(), &length));
-  bool const look_for_gpus = request.kind != DeviceKind::cpu;
   json const mine{{"host", std::string(host.data())},
                   {"local_rank", rank_of(node.get())},
                   {"gpus", look_for_gpus ? visible_gpus() : std::vector<std::string>{}}};
@@ -118,9 +117,10 @@ ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
     json const parsed = json::parse(text);
     ranks.push_back({parsed.at("host"), parsed.at("local_rank"), parsed.at("gpus")});
   }
-  auto const rank = static_cast<std::size_t>(rank_of(world));
-  int const device = choose_devices(ranks, request)[rank];
+  return ranks;
+}
 
+ChosenDevice use_device(RankHardware const& hardware, int device, int shared_as) {
   // One thread a rank: with more, a GEMM splits K over threads and its bits depend on their number.
   at::set_num_threads(1);
   ChosenDevice chosen;
@@ -132,12 +132,22 @@ ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
   }
 #ifdef DITBATCH_CUDA
   chosen.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
-  chosen.gpu_uuid = ranks[rank].gpu_uuids[static_cast<std::size_t>(device)];
+  chosen.gpu_uuid = hardware.gpu_uuids[static_cast<std::size_t>(device)];
   chosen.driver = gpu_driver_version();
-  chosen.name = use_cuda_device(chosen.device, request.share_gpu ? static_cast<int>(rank) : -1);
+  chosen.name = use_cuda_device(chosen.device, shared_as);
   chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
+#else
+  (void)hardware;
+  (void)shared_as;
 #endif
   return chosen;
+}
+
+ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
+  std::vector<RankHardware> const ranks = see_hardware(world, request.kind != DeviceKind::cpu);
+  auto const rank = static_cast<std::size_t>(rank_of(world));
+  return use_device(ranks[rank], choose_devices(ranks, request)[rank],
+                    request.share_gpu ? static_cast<int>(rank) : -1);
 }
 
 void synchronize(c10::Device device) {

@@ -41,6 +41,13 @@ struct ChosenDevice {
       hardware;  // name, library versions and pinned algorithms: bits are compared within one value
 };
 
+/// Collective over the world: what each rank sees, everywhere.
+[[nodiscard]] std::vector<RankHardware> see_hardware(MPI_Comm world, bool look_for_gpus);
+
+/// Makes the device current: one of choose_devices() for a rank with this hardware. `shared_as` as
+/// for use_cuda_device().
+[[nodiscard]] ChosenDevice use_device(RankHardware const& hardware, int device, int shared_as);
+
 /// Collective over the world: gathers what the ranks see, decides, and makes the device current.
 [[nodiscard]] ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request);
 

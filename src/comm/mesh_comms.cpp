@@ -10,11 +10,7 @@
 
 namespace ditbatch {
 
-namespace {
-
-// One group of ranks that agree in `color`; a group of one needs no communicator.
-std::unique_ptr<TensorComm> make_group(MPI_Comm world, int color, c10::Device device) {
-  UniqueMpiComm comm = split(world, color);
+std::unique_ptr<TensorComm> make_tensor_comm(UniqueMpiComm comm, c10::Device device) {
   if (size_of(comm.get()) == 1) return std::make_unique<SelfTensorComm>();
 #ifdef DITBATCH_CUDA
   if (device.is_cuda()) return std::make_unique<NcclTensorComm>(comm.get(), device);
@@ -22,8 +18,6 @@ std::unique_ptr<TensorComm> make_group(MPI_Comm world, int color, c10::Device de
   ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
   return std::make_unique<MpiTensorComm>(std::move(comm));
 }
-
-}  // namespace
 
 MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device) {
   ensure(shape.size() == size_of(world), "the mesh has as many places as the world has ranks");
@@ -46,11 +40,11 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
 
   comms.queue = duplicate(world);
   comms.replica_host = split(world, replica);
-  comms.replica = make_group(world, replica, device);
-  comms.branch = make_group(world, branch, device);
-  comms.cfg = make_group(world, cfg, device);
-  comms.ring = make_group(world, ring, device);
-  comms.ulysses = make_group(world, ulysses, device);
+  comms.replica = make_tensor_comm(split(world, replica), device);
+  comms.branch = make_tensor_comm(split(world, branch), device);
+  comms.cfg = make_tensor_comm(split(world, cfg), device);
+  comms.ring = make_tensor_comm(split(world, ring), device);
+  comms.ulysses = make_tensor_comm(split(world, ulysses), device);
   return comms;
 }
 

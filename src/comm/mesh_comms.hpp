@@ -31,6 +31,10 @@ struct MeshComms {
   [[nodiscard]] bool is_branch_leader() const { return branch->rank() == 0; }
 };
 
+/// The group of `comm`'s ranks for tensors on `device`; one of a single rank copies nothing.
+/// Collective.
+[[nodiscard]] std::unique_ptr<TensorComm> make_tensor_comm(UniqueMpiComm comm, c10::Device device);
+
 /// Collective over the world. Every rank makes the same splits in the same order: world, replica,
 /// branch, cfg, ring, ulysses; another order on one rank would deadlock.
 [[nodiscard]] MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device);

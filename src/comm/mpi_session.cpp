@@ -30,8 +30,9 @@ MpiSession::MpiSession(int& argc, char**& argv) {
   require(provided == MPI_THREAD_MULTIPLE, ExitCode::unhealthy,
           "this MPI has no MPI_THREAD_MULTIPLE (the work queue runs beside the collectives)"
           " use an MPI that was built with it");
-  rank_ = rank_of(MPI_COMM_WORLD);
-  size_ = size_of(MPI_COMM_WORLD);
+  comm_ = duplicate(MPI_COMM_WORLD);
+  rank_ = rank_of(comm());
+  size_ = size_of(comm());
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   host_ = name.data();
@@ -39,8 +40,22 @@ MpiSession::MpiSession(int& argc, char**& argv) {
   require(problem.empty(), ExitCode::unhealthy, problem);
 }
 
+void MpiSession::leave_out(bool is_out) {
+  comm_ = split(comm_.get(), is_out ? 1 : 0);
+  is_left_out_ = is_out;
+  rank_ = rank_of(comm());
+  size_ = size_of(comm());
+}
+
 MpiSession::~MpiSession() {
   if (std::uncaught_exceptions() > 0) return;
+  // The others work on, perhaps for days: a rank that is left out sleeps until they come here.
+  MPI_Request all_are_here = MPI_REQUEST_NULL;
+  MPI_Ibarrier(MPI_COMM_WORLD, &all_are_here);
+  for (int done = 0; is_left_out_ && done == 0;) {
+    MPI_Test(&all_are_here, &done, MPI_STATUS_IGNORE);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
   // Nothing watches the ranks any more, and one that is stopped or lost now would hold the others
   // here for ever. main() ends the process long before the thread wakes.
   std::thread([rank = rank_, host = host_] {
@@ -53,6 +68,8 @@ MpiSession::~MpiSession() {
     std::fflush(stderr);
     ::_exit(static_cast<int>(ExitCode::lost_peer));
   }).detach();
+  MPI_Wait(&all_are_here, MPI_STATUS_IGNORE);
+  comm_ = UniqueMpiComm();
   MPI_Finalize();
 }
 

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <mpi.h>
+
 #include <string>
+
+#include "comm/mpi_comm.hpp"
 
 namespace ditbatch {
 
@@ -17,11 +21,20 @@ class MpiSession {
   MpiSession& operator=(MpiSession const&) = delete;
   ~MpiSession();
 
+  /// Collective: the job goes on without the ranks that say so, the others are numbered anew. A
+  /// rank that is left out has nothing to do but to leave; its destructor waits for the others.
+  void leave_out(bool is_out);
+  [[nodiscard]] bool is_left_out() const { return is_left_out_; }
+
+  /// The ranks of the job: the world, less those that were left out.
+  [[nodiscard]] MPI_Comm comm() const { return comm_.get(); }
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
   [[nodiscard]] std::string const& host() const { return host_; }
 
  private:
+  UniqueMpiComm comm_;
+  bool is_left_out_ = false;
   int rank_ = 0;
   int size_ = 1;
   std::string host_;

@@ -21,6 +21,7 @@ using Command = std::function<ExitCode()>;
 // Each adds a subcommand; parsing the command line then sets `chosen`.
 void add_run_command(CLI::App& app, Invocation const& invocation, Command& chosen);
 void add_check_command(CLI::App& app, Command& chosen);
+void add_doctor_command(CLI::App& app, Invocation const& invocation, Command& chosen);
 void add_status_command(CLI::App& app, Command& chosen);
 void add_verify_command(CLI::App& app, Invocation const& invocation, Command& chosen);
 void add_repair_command(CLI::App& app, Command& chosen);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -9,6 +10,9 @@
 #include "commands/under_mpi.hpp"
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
+#include "core/log.hpp"
+#include "doctor/diagnosis.hpp"
+#include "doctor/preflight.hpp"
 #include "run/check_job.hpp"
 #include "run/run_job.hpp"
 #include "run/verdict.hpp"
@@ -26,6 +30,7 @@ struct RunArguments {
   bool retry_failed = false;
   bool replace_changed = false;
   bool dry_run = false;
+  bool exclude_unhealthy = false;
 };
 
 // "2/8", or the task of a Slurm array.
@@ -58,7 +63,38 @@ RunConfig load_config(RunArguments const& arguments) {
   return config;
 }
 
-ExitCode run(RunArguments const& arguments, MpiSession const& session, std::int64_t begin_ns) {
+// Collective: the job goes on without the ranks that doctor would name.
+void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
+  ExamineRequest request;
+  request.runtime = config.runtime;
+  request.under_slurm = std::getenv("SLURM_JOB_ID") != nullptr;
+  request.run_dir = config.job.run_dir;
+  request.limit_s = std::min(request.limit_s, config.limits.phase_s);
+  std::vector<RankHealth> const ranks = preflight(session, request);
+  MeshConfig const& mesh = config.mesh;
+  int const per_replica = mesh.cfg * mesh.pipefusion * mesh.ring * mesh.ulysses;
+  std::vector<bool> const keep = ranks_to_keep(ranks, per_replica);
+  std::string left_out;
+  for (RankHealth const& rank : ranks) {
+    if (keep[static_cast<std::size_t>(rank.rank)]) continue;
+    std::string why = "healthy, but the others fill no whole replica of " +
+                      std::to_string(per_replica) + " ranks with it";
+    if (!rank.problems.empty()) why = rank.problems.front();
+    left_out += "\n  rank " + std::to_string(rank.rank) + " on " + rank.host + ": " + why;
+  }
+  (void)on_first_rank(session, [&] {
+    require(std::find(keep.begin(), keep.end(), true) != keep.end(), ExitCode::unhealthy,
+            "too few healthy ranks for a replica of " + std::to_string(per_replica) + left_out);
+    if (!left_out.empty()) log_warning("going on without:" + left_out);
+    return std::string();
+  });
+  session.leave_out(!keep[static_cast<std::size_t>(session.rank())]);
+  set_log_identity(session.rank(), session.rank() == 0 && !session.is_left_out()
+                                       ? LogVolume::normal
+                                       : LogVolume::quiet);
+}
+
+ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t begin_ns) {
   RunOptions options;
   options.part = parse_part(arguments.part);
   if (arguments.limit > 0) options.limit = arguments.limit;
@@ -76,6 +112,10 @@ ExitCode run(RunArguments const& arguments, MpiSession const& session, std::int6
       return std::to_string(static_cast<int>(
           check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part)));
     })));
+  }
+  if (arguments.exclude_unhealthy) {
+    leave_out_the_unhealthy(config, session);
+    if (session.is_left_out()) return ExitCode::complete;
   }
   return run_job(config, options, session, begin_ns);
 }
@@ -99,9 +139,11 @@ void add_run_command(CLI::App& app, Invocation const& invocation, Command& chose
   command->add_flag("--replace-changed", arguments->replace_changed,
                     "make images again whose record or checkpoint changed");
   command->add_flag("--dry-run", arguments->dry_run, "check everything, make nothing");
+  command->add_flag("--exclude-unhealthy", arguments->exclude_unhealthy,
+                    "examine all ranks first, as doctor does, and go on without the unhealthy");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
-      return under_mpi(invocation, arguments->config, [&](MpiSession const& session) {
+      return under_mpi(invocation, arguments->config, [&](MpiSession& session) {
         return run(*arguments, session, invocation.begin_ns);
       });
     };

@@ -44,13 +44,13 @@ void print_end(std::exception const& error, std::string const& who, std::string 
 }  // namespace
 
 ExitCode under_mpi(Invocation const& invocation, std::string const& input,
-                   std::function<ExitCode(MpiSession const&)> const& job) {
+                   std::function<ExitCode(MpiSession&)> const& job) {
   // Launchers forward signals to all ranks, also while they start.
   install_signal_handlers();
   std::string who;
   try {
     Invocation mine = invocation;
-    MpiSession const session(mine.argc, mine.argv);
+    MpiSession session(mine.argc, mine.argv);
     who = "rank " + std::to_string(session.rank()) + " on " + session.host() + ": ";
     try {
       set_log_identity(session.rank(), session.rank() == 0 ? LogVolume::normal : LogVolume::quiet);

@@ -13,6 +13,6 @@ namespace ditbatch {
 /// lines of an abnormal end say the cause, what to read and what to do; `input` is the file or
 /// folder that the user named.
 [[nodiscard]] ExitCode under_mpi(Invocation const& invocation, std::string const& input,
-                                 std::function<ExitCode(MpiSession const&)> const& job);
+                                 std::function<ExitCode(MpiSession&)> const& job);
 
 }  // namespace ditbatch

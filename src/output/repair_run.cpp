@@ -35,7 +35,8 @@ std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string co
       report.lines.push_back(where + " (" + read.id + "[" + std::to_string(read.index) +
                              "]): " + problem);
     } catch (Error const& error) {
-      report.lines.push_back(where + ": cannot be read (" + error.what() + ")");
+      report.lines.push_back(where + name_of_row(shard, row) + ": cannot be read (" + error.what() +
+                             ")");
     }
     report.withdrawn_images += 1;
   }

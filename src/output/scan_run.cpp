@@ -14,7 +14,6 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "output/shard_file.hpp"
 
 namespace ditbatch {
 
@@ -117,12 +116,15 @@ GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Sal
 // The good rows as a finished file, and its path. Mostly they are the first ones, and the file is
 // cut behind them as it is; with rows to leave out in between it is copied.
 std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows) {
+  std::string const path = shard.path();
   if (rows.back() + 1 == rows.size()) {
-    shard.truncate(rows.size());
-    shard.finish();
-    return shard.path();
+    { ShardFile const closed = std::move(shard); }  // HDF5 opens no file in two ways at once
+    ShardFile kept = ShardFile::open(path, H5Access::change);
+    kept.truncate(rows.size());
+    kept.finish();
+    return path;
   }
-  fs::path copy = shard.path();
+  fs::path copy = path;
   copy.replace_filename(copy.stem().string() + "-cut.h5");
   fs::remove(copy);
   ShardFile kept = ShardFile::create(copy, shard.options());
@@ -131,20 +133,19 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows)
   return copy;
 }
 
-// A file that HDF5 cannot read was cut off before its first flush. One that can be read but not
-// changed holds images, and the system refuses (a full disk, a quota): that is an error.
+// A file that the system does not let us open is an error; one that HDF5 cannot read was cut off
+// before its first flush. Only for reading: a refused write, on a full disk, would look the same.
 std::optional<ShardFile> open_partial(std::string const& partial) {
   std::ifstream const readable(partial);
   require(readable.good() && ::access(partial.c_str(), W_OK) == 0, ExitCode::io,
           partial + ": cannot be opened (" + std::strerror(errno) + ") check permissions");
   try {
-    (void)ShardFile::open(partial, H5Access::read);
+    return ShardFile::open(partial, H5Access::read);
   } catch (Error const& error) {
     log_warning(partial + " holds no flushed row that can be read (" + error.what() +
                 "); its images are made again");
     return std::nullopt;
   }
-  return ShardFile::open(partial, H5Access::change);
 }
 
 }  // namespace
@@ -171,6 +172,15 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   contents.shards.push_back(file);
   contents.done.insert(good.keys.begin(), good.keys.end());
   return salvage;
+}
+
+std::string name_of_row(ShardFile const& shard, std::uint64_t row) {
+  try {
+    ShardRow const read = shard.read(row, ShardFile::Part::columns);
+    return " (" + read.id + "[" + std::to_string(read.index) + "])";
+  } catch (Error const&) {
+    return "";
+  }
 }
 
 std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "output/publish.hpp"
+#include "output/shard_file.hpp"
 
 namespace ditbatch {
 
@@ -37,6 +38,9 @@ struct Salvage {
 /// it is removed, with a warning. Throws Error(io) where the system refuses to read or write.
 [[nodiscard]] Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
                                       std::string const& part, RunContents& contents);
+
+/// " (fox-1[0])" for a row whose pixels cannot be read; empty where its id cannot be read either.
+[[nodiscard]] std::string name_of_row(ShardFile const& shard, std::uint64_t row);
 
 /// The lines of every part's index, by file.
 [[nodiscard]] std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir);

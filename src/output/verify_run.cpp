@@ -91,7 +91,8 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
       }
       report.images += 1;
     } catch (Error const& error) {
-      report.problems.push_back(where + ": cannot be read (" + error.what() + ")");
+      report.problems.push_back(where + name_of_row(shard, row) + ": cannot be read (" +
+                                error.what() + ")");
     }
   }
 }

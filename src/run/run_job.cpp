@@ -85,7 +85,7 @@ std::string rank_name(int rank) {
 void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware,
                            MpiSession const& session) {
   std::vector<std::string> const all =
-      gather_strings(MPI_COMM_WORLD, session.host() + ": " + hardware, 0);
+      gather_strings(session.comm(), session.host() + ": " + hardware, 0);
   (void)on_first_rank(session, [&] {
     std::string const first_kind = all.front().substr(all.front().find(": "));
     for (std::string const& one : all) {
@@ -114,7 +114,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   Activity activity;
   bool const is_first = session.rank() == 0;
   std::atomic<int> signal_of_any_rank{0};
-  Watchdog watchdog({config.limits, session.rank(), session.size(), session.host(),
+  Watchdog watchdog({config.limits, session.comm(), session.rank(), session.size(), session.host(),
                      [&signal_of_any_rank](int signal) { signal_of_any_rank = signal; }},
                     activity, trace);
   PhaseClock clock(trace, activity, config.limits, begin_ns);
@@ -145,14 +145,14 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   clock.enter(Phase::load);
   std::uint64_t const checkpoint_bytes = input.checkpoint.component("transformer").weight_bytes();
   ChosenDevice const device =
-      choose_device(MPI_COMM_WORLD, {config.runtime.device, config.runtime.share_gpu,
+      choose_device(session.comm(), {config.runtime.device, config.runtime.share_gpu,
                                      std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
-  MeshComms comms = make_mesh_comms(MPI_COMM_WORLD, input.mesh, device.device);
+  MeshComms comms = make_mesh_comms(session.comm(), input.mesh, device.device);
   observe(comms, activity);
   ForgetCollectives const forget{watchdog};
   RankPlace const place{session.rank(), comms.coordinate.replica, session.host(),
                         device.name,    device.gpu_uuid,          device.driver};
-  std::vector<std::string> const places = gather_strings(MPI_COMM_WORLD, to_message(place), 0);
+  std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
   int const session_number = std::stoi(on_first_rank(session, [&] {
     int const number = make_session_folder(config.job.run_dir);
     std::vector<RankPlace> ranks;
@@ -206,14 +206,14 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   // Everything out of the writers, then the reports.
   clock.enter(Phase::drain);
   if (leader) leader->finish();
-  check_mpi(MPI_Barrier(MPI_COMM_WORLD));
+  check_mpi(MPI_Barrier(session.comm()));
   if (is_first) office->server->finish();
   progress.reset();
   write_trace_file(session_path + "/trace/" + rank_name(session.rank()) + ".h5", trace.drain());
 
   RankTotals totals{session.rank(), session.host(), clock.wall_s(), clock.totals_s(),
                     leader ? leader->writer_wait_s() : 0};
-  std::vector<std::string> const all_totals = gather_strings(MPI_COMM_WORLD, to_message(totals), 0);
+  std::vector<std::string> const all_totals = gather_strings(session.comm(), to_message(totals), 0);
   std::string const code = on_first_rank(session, [&] {
     JobSummary summary{config.job.name,          layout_name(input.mesh),
                        office->server->counts(), office->folder.already_done,

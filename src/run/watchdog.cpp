@@ -67,7 +67,7 @@ Watchdog::Watchdog(Options options, Activity& activity, Trace const& trace)
     : options_(std::move(options)),
       activity_(activity),
       trace_(trace),
-      comm_(duplicate(MPI_COMM_WORLD)),
+      comm_(duplicate(options_.comm)),
       beat_s_(std::clamp(options_.limits.phase_s / 10, 0.1, 5.0)) {
   std::vector<std::string> const hosts = all_gather_strings(comm_.get(), options_.host);
   // Whoever never sends a sign of life counts as silent since now.

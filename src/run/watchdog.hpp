@@ -32,12 +32,13 @@ class Watchdog {
  public:
   struct Options {
     LimitsConfig limits;
+    MPI_Comm comm = MPI_COMM_NULL;  // all ranks that are watched
     int rank = 0;
     int ranks = 1;
     std::string host;
     std::function<void(int)> on_stop_signal;  // on rank 0: some rank was told to stop
   };
-  /// Collective over the world.
+  /// Collective over `comm`.
   Watchdog(Options options, Activity& activity, Trace const& trace);
   Watchdog(Watchdog const&) = delete;
   Watchdog& operator=(Watchdog const&) = delete;

@@ -24,22 +24,22 @@ class FaultJob:
             f'[job]\nmanifest = "manifest.jsonl"\nrun_dir = "run"\n[model]\npath = "{pipeline}"\ndtype = "fp32"\n'
             f'[sampling]\nmax_sequence_length = 32\n[runtime]\ndevice = "cpu"\n{toml}')
 
-    def start(self, ranks, *more, fault=None, settings=None):
+    def start(self, ranks, *more, fault=None, settings=None, command="run"):
         """fault: DITBATCH_FAULT, for ditbatch_faulty; settings: environment of the program alone, not of its launcher"""
         environment = dict(os.environ)
         environment.pop("DITBATCH_FAULT", None)
         if fault:
             environment["DITBATCH_FAULT"] = fault
         program = ["env", *(f"{name}={value}" for name, value in (settings or {}).items()), self.program] if settings else [self.program]
-        return subprocess.Popen([self.mpirun, str(ranks), *program, "run", self.folder / "job.toml", *more],
-                                stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment)
+        return subprocess.Popen([self.mpirun, str(ranks), *program, command, self.folder / "job.toml", *more],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment)
 
-    def run(self, ranks, *more, fault=None, settings=None, expect=0, timeout=120):
-        """-> stderr, seconds. expect: an exit code, or some of them"""
+    def run(self, ranks, *more, fault=None, settings=None, expect=0, timeout=120, command="run"):
+        """-> stderr, seconds; what it printed is in self.printed. expect: an exit code, or some of them"""
         begun = time.monotonic()
-        process = self.start(ranks, *more, fault=fault, settings=settings)
+        process = self.start(ranks, *more, fault=fault, settings=settings, command=command)
         try:
-            _, errors = process.communicate(timeout=timeout)
+            self.printed, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.kill_all()
             raise AssertionError(f"{self.folder.name}: still there after {timeout} s with {fault}\n{process.communicate()[1]}")

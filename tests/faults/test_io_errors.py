@@ -7,6 +7,7 @@ job never says that it is done when it is not, ends with 74, and the next one co
 A run under the shim lists the calls; each distinct call site then fails in a run of its own. DITBATCH_EVERY_CALL=1 makes
 every single call fail with every error instead, which takes an hour.
 """
+import concurrent.futures
 import itertools
 import json
 import os
@@ -60,7 +61,7 @@ def calls_of(situation):
 
 def fails(situation, fail, operation, file, rank=None):
     """-> the exit code"""
-    made = situation.job("fails")
+    made = situation.job(f"fails-{situation.name}-{fail.replace(':', '-')}-{rank}")
     where = f"{situation.name}: {operation} of {file} fails with {fail}"
     ranks = 1 if rank is None else 2
     settings = shim(made, DITBATCH_IO_FAIL=fail, **({} if rank is None else {"DITBATCH_IO_RANK": rank}))
@@ -121,7 +122,7 @@ def main():
     begun, seen, codes, turn = time.monotonic(), set(), {0: 0, 74: 0}, itertools.count()
     for situation in situations(expected):
         calls = calls_of(situation)
-        shard_sites = []
+        planned, shard_sites = [], []
         for number, operation, site, file in calls:
             if not EVERY_CALL and site in seen:
                 continue
@@ -129,13 +130,15 @@ def main():
             errors = ERRORS[operation]
             for error in errors if EVERY_CALL else (errors[next(turn) % len(errors)],):
                 fail = f"#{number}:{error}" if EVERY_CALL else f"{site}:{error}"
-                codes[fails(situation, fail, operation, file)] += 1
+                planned.append((fail, operation, file))
             if "/partial-" in file and situation.state is None:
                 shard_sites.append((f"{site}:{errors[0]}", operation, file))
-        print(f"{situation.name}: {len(calls)} calls, {len(seen)} call sites so far, exit codes {codes}, {time.monotonic() - begun:.0f} s", flush=True)
         # The same on a rank that is not the first: it aborts the others.
-        for fail, operation, file in shard_sites[:: max(1, len(shard_sites) // 3)]:
-            codes[fails(situation, fail, operation, file, rank=1)] += 1
+        elsewhere = [(*site, 1) for site in shard_sites[:: max(1, len(shard_sites) // 3)]]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:  # a job of this size mostly waits for its launcher
+            for code in pool.map(lambda planned_call: fails(situation, *planned_call), planned + elsewhere):
+                codes[code] += 1
+        print(f"{situation.name}: {len(calls)} calls, {len(seen)} call sites so far, exit codes {codes}, {time.monotonic() - begun:.0f} s", flush=True)
     assert codes[74] > 20, codes
     print(f"{sum(codes.values())} failing calls at {len(seen)} call sites: exit codes {codes}; each completed afterwards with the same bits")
 

@@ -1,0 +1,87 @@
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "commands/commands.hpp"
+#include "commands/under_mpi.hpp"
+#include "config/load_run_config.hpp"
+#include "doctor/diagnosis.hpp"
+#include "doctor/preflight.hpp"
+#include "output/scan_run.hpp"
+#include "run/job_input.hpp"
+#include "run/verdict.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+struct DoctorArguments {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool json = false;
+};
+
+// Of the images that are not published yet, before compression.
+double pixel_bytes_to_come(RunConfig const& config, int ranks) {
+  Problems problems;
+  JobInput const input = read_job_input(config, ranks, std::nullopt, ReadManifest::yes, problems);
+  problems.throw_if_any();
+  double bytes = 0;
+  for (ImageRecord const& record : input.records)
+    bytes += static_cast<double>(record.width_px * record.height_px * 3);
+  double published = 0;
+  for (auto const& [file, line] : read_all_indexes(config.job.run_dir))
+    published += static_cast<double>(line.rows);
+  auto const records = static_cast<double>(std::max<std::size_t>(input.records.size(), 1));
+  return bytes * std::max(0.0, 1 - published / records);
+}
+
+ExitCode doctor(DoctorArguments const& arguments, MpiSession const& session) {
+  ExamineRequest request;
+  request.under_slurm = std::getenv("SLURM_JOB_ID") != nullptr;
+  if (!arguments.config.empty()) {
+    auto const load = [&arguments] {
+      Problems problems;
+      RunConfig config = load_run_config(arguments.config, arguments.overrides, problems);
+      problems.throw_if_any();
+      return config;
+    };
+    request.need_bytes = std::stod(on_first_rank(
+        session, [&] { return std::to_string(pixel_bytes_to_come(load(), session.size())); }));
+    RunConfig const config = load();
+    request.runtime = config.runtime;
+    request.run_dir = config.job.run_dir;
+    request.limit_s = std::min(request.limit_s, config.limits.phase_s);
+  }
+  std::vector<RankHealth> const ranks = preflight(session, request);
+  if (session.rank() == 0)
+    std::fputs((arguments.json ? health_json(ranks) : health_text(ranks)).c_str(), stdout);
+  bool const all_healthy = std::all_of(
+      ranks.begin(), ranks.end(), [](RankHealth const& rank) { return rank.problems.empty(); });
+  return all_healthy ? ExitCode::complete : ExitCode::unhealthy;
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
+  auto const arguments = std::make_shared<DoctorArguments>();
+  CLI::App* command = app.add_subcommand(
+      "doctor", "examine devices, links, versions and the run folder, under the launcher");
+  command->add_option("config", arguments->config,
+                      "run configuration (TOML): its devices and its run folder");
+  command
+      ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
+      ->allow_extra_args(false);
+  command->add_flag("--json", arguments->json, "every rank's rates and problems as JSON");
+  command->callback([arguments, invocation, &chosen] {
+    chosen = [arguments, invocation] {
+      return under_mpi(invocation, arguments->config,
+                       [&](MpiSession const& session) { return doctor(*arguments, session); });
+    };
+  });
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,17 @@
+#include "doctor/rank_health.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace ditbatch {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankHealth, rank, host, device, gpu_uuid, versions, gemm_sha256,
+                                   gemm_tflops, copy_gb_s, previous, link_gb_s, folder_s, seconds,
+                                   problems)
+
+std::string to_message(RankHealth const& health) { return nlohmann::json(health).dump(); }
+
+RankHealth rank_health_from_message(std::string const& message) {
+  return nlohmann::json::parse(message).get<RankHealth>();
+}
+
+}  // namespace ditbatch
