@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set-up, build, and a whole job on 4 local MPI ranks: shards, a summary, and a contact sheet to look at.
+# Set-up, build, and a whole job on 4 local MPI ranks: 64 prompts become shards, a summary, and a contact sheet to look at.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/setup.sh
@@ -10,9 +10,7 @@ cmake --preset cpu >/dev/null
 cmake --build --preset cpu --target ditbatch | tail -n 1
 
 out=runs/demo
-rm -rf "$out" && mkdir -p "$out"
-"$DITBATCH_PYTHON" tools/make_pipeline.py --arch d --kind dev --seed 1 "$out/pipeline" >"$out/pipeline.log" 2>&1 || { cat "$out/pipeline.log"; exit 1; }
-
+rm -rf "$out"
 build/cpu/ditbatch check configs/demo.toml --ranks 4
 mpirun --oversubscribe --bind-to none -n 4 build/cpu/ditbatch run configs/demo.toml
 build/cpu/ditbatch verify "$out/run"

@@ -101,7 +101,7 @@ void ProgressLine::run() {
   std::unique_lock lock(mutex_);
   for (int ticks = 1; !ended_.wait_for(lock, tick, [this] { return end_; }); ++ticks) {
     if (ticks % ticks_a_line == 0) print(terminal ? "   \r" : "\n");
-    if (ticks % ticks_a_file == 0) write_files();
+    if (ticks == 1 || ticks % ticks_a_file == 0) write_files();
   }
   print("\n");
   write_files();

@@ -101,14 +101,13 @@ void read_ranks(std::string const& path, RunStatus& status) {
   if (!told.is_object()) return;
   status.ranks_age_s = age_s(path);
   for (json const& rank : told.value("ranks", json::array())) {
-    status.ranks.push_back({rank.value("rank", 0), rank.value("replica", 0), rank.value("host", ""),
-                            rank.value("device", ""), rank.value("phase", ""),
-                            rank.value("record", ""), rank.value("call", ""),
-                            rank.value("in_phase_s", 0.0) + rank.value("silent_s", 0.0)});
+    Beat beat = beat_from_message(rank.dump());
+    beat.in_phase_s += rank.value("silent_s", 0.0);
+    status.ranks.push_back(std::move(beat));
   }
-  std::stable_sort(
-      status.ranks.begin(), status.ranks.end(),
-      [](RankStatus const& a, RankStatus const& b) { return a.in_phase_s > b.in_phase_s; });
+  std::stable_sort(status.ranks.begin(), status.ranks.end(), [](Beat const& a, Beat const& b) {
+    return a.in_phase_s > b.in_phase_s;
+  });
 }
 
 bool is_running(RunStatus const& status) {
@@ -189,7 +188,7 @@ std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
   std::snprintf(line, sizeof line, "ranks, longest in their phase first, as of %.0f s ago\n",
                 status.ranks_age_s);
   text += line;
-  for (RankStatus const& rank : status.ranks) {
+  for (Beat const& rank : status.ranks) {
     std::snprintf(line, sizeof line, "  %5d  replica %4d  %-16s %-8s %-10s %9.1f s  %s%s%s\n",
                   rank.rank, rank.replica, rank.host.c_str(), rank.device.c_str(),
                   rank.phase.c_str(), rank.in_phase_s, rank.record_id.c_str(),
@@ -209,16 +208,7 @@ std::string status_json(RunStatus const& status) {
                       {"silent_s", owner.silent_s}});
   }
   json ranks = json::array();
-  for (RankStatus const& rank : status.ranks) {
-    ranks.push_back({{"rank", rank.rank},
-                     {"replica", rank.replica},
-                     {"host", rank.host},
-                     {"device", rank.device},
-                     {"phase", rank.phase},
-                     {"record", rank.record_id},
-                     {"call", rank.call},
-                     {"in_phase_s", rank.in_phase_s}});
-  }
+  for (Beat const& rank : status.ranks) ranks.push_back(json::parse(to_message(rank)));
   json const wanted = status.wanted ? json(*status.wanted) : json(nullptr);
   return json{{"state", state_of(status)},
               {"images_published", status.published},

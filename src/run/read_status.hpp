@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "run/rank_watch.hpp"
+
 namespace ditbatch {
 
 /// A job that holds, or held, the lock of the run folder or of one of its parts.
@@ -14,18 +16,6 @@ struct LockOwner {
   std::int64_t pid = 0;
   std::string slurm_job;
   double silent_s = 0;  // since its last sign of life, by this machine's clock
-};
-
-/// One rank as it last told, in the newest session.
-struct RankStatus {
-  int rank = 0;
-  int replica = 0;
-  std::string host;
-  std::string device;
-  std::string phase;
-  std::string record_id;
-  std::string call;
-  double in_phase_s = 0;
 };
 
 /// What the files of a run folder say, of a running job or of a dead one. Nothing is locked or
@@ -43,8 +33,8 @@ struct RunStatus {
   bool has_summary = false;  // the newest session came to its end
   std::string stop_reason;
   std::vector<LockOwner> owners;
-  std::vector<RankStatus> ranks;  // those longest in their phase first
-  double ranks_age_s = 0;         // since they told
+  std::vector<Beat> ranks;  // as they last told; those longest in their phase first
+  double ranks_age_s = 0;   // since then
 };
 [[nodiscard]] RunStatus read_status(std::string const& run_dir);
 

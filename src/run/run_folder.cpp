@@ -51,6 +51,8 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
       known_failed += 1;
     } else if (!options.limit || to_do.size() < *options.limit) {
       to_do.push_back(record);
+    } else {
+      beyond_limit += 1;
     }
   }
 }

@@ -26,6 +26,7 @@ class RunFolder {
   void forget_mended_failures(RunConfig const& config);
 
   std::vector<ImageRecord> to_do;  // in the order of the manifest
+  std::size_t beyond_limit = 0;    // records left to a later job by --limit
   std::size_t already_done = 0;    // records of this part that are published
   std::size_t known_failed = 0;    // skipped, listed in failed.jsonl
   RunContents contents;

@@ -215,9 +215,13 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                     leader ? leader->writer_wait_s() : 0};
   std::vector<std::string> const all_totals = gather_strings(session.comm(), to_message(totals), 0);
   std::string const code = on_first_rank(session, [&] {
-    JobSummary summary{config.job.name,          layout_name(input.mesh),
-                       office->server->counts(), office->folder.already_done,
-                       office->stop.reason(),    {}};
+    JobSummary summary{config.job.name,
+                       layout_name(input.mesh),
+                       office->server->counts(),
+                       office->folder.already_done,
+                       office->folder.beyond_limit,
+                       office->stop.reason(),
+                       {}};
     for (std::string const& message : all_totals)
       summary.ranks.push_back(rank_totals_from_message(message));
     office->folder.forget_mended_failures(config);

@@ -55,7 +55,8 @@ std::string summary_json(JobSummary const& summary) {
               {"images_made", summary.counts.done},
               {"images_already_done", summary.already_done},
               {"images_failed", summary.counts.failed},
-              {"images_left", summary.counts.total - summary.counts.done - summary.counts.failed},
+              {"images_left", summary.counts.total + summary.beyond_limit - summary.counts.done -
+                                  summary.counts.failed},
               {"stop_reason", summary.stop_reason},
               {"wall_s", wall_s},
               {"images_per_s", wall_s > 0 ? made / wall_s : 0.0},

@@ -25,6 +25,7 @@ struct JobSummary {
   std::string layout;
   WorkCounts counts;
   std::size_t already_done = 0;
+  std::size_t beyond_limit = 0;
   std::string stop_reason;  // empty: the work was done
   std::vector<RankTotals> ranks;
 };

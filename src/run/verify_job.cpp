@@ -72,7 +72,7 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
   JobInput input;
   try {
     RunConfig const config = config_of_run(run_dir, {});
-    found.manifest = config.job.manifest;
+    found.manifest = fs::weakly_canonical(config.job.manifest);
     input = input_of(config, problems);
     if (!problems.empty()) found.unknown = to_string(problems.all().front());
   } catch (Error const& error) {

@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--records", type=int, default=16)
     parser.add_argument("--ranks", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--compare", type=int, default=3)
-    parser.add_argument("--all", type=float, default=0.75, help="least share of pictures with everything right")
+    parser.add_argument("--all", type=float, default=0.8, help="least share of pictures with everything right")
     args = parser.parse_args()
     torch.set_num_threads(1)
     shutil.rmtree(args.work, ignore_errors=True)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 
-import h5py
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
 from make_pipeline import make_pipeline  # noqa: E402
+from run_hashes import hashes  # noqa: E402
 
 
 class FaultJob:
@@ -60,10 +60,4 @@ class FaultJob:
                 pass
 
     def hashes(self):
-        found = {}
-        for shard in (self.folder / "run" / "shards").rglob("*.h5"):
-            with h5py.File(shard) as file:
-                for identifier, digest in zip(file["id"].asstr()[:], file["sha256"][:]):
-                    assert identifier not in found, f"{identifier} stands twice"
-                    found[identifier] = bytes(digest).hex()
-        return found
+        return hashes(self.folder / "run")

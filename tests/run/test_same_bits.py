@@ -15,8 +15,10 @@ import sys
 
 import h5py
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
 from make_pipeline import make_pipeline  # noqa: E402
+from run_hashes import hashes, image_name  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 DTYPES = sys.argv[4:] or ["fp32", "bf16"]
@@ -53,18 +55,6 @@ def run(name, manifest, pipeline, dtype, ranks, mesh, *more, expect=0):
     return hashes(folder / "run")
 
 
-def hashes(run_dir):
-    found = {}
-    for shard in sorted((run_dir / "shards").rglob("*.h5")):
-        with h5py.File(shard) as file:
-            assert file.attrs["complete"] == 1
-            for identifier, index, digest in zip(file["id"].asstr()[:], file["index"][:], file["sha256"][:]):
-                key = f"{identifier}[{index}]"
-                assert key not in found, f"{key} stands twice"
-                found[key] = bytes(digest).hex()
-    return found
-
-
 def read_alike(run_dir, expected):
     """h5py and datasets give the same pixels and columns of a run that two layouts made."""
     import datasets
@@ -84,7 +74,7 @@ def read_alike(run_dir, expected):
             assert set(read) == set(row)
             for name, value in row.items():
                 assert numpy.array_equal(numpy.asarray(read[name], dtype=getattr(value, "dtype", None)), value), (folder.name, read["id"], name)
-            assert hashlib.sha256(numpy.asarray(read["images"], dtype=numpy.uint8).tobytes()).hexdigest() == expected[f"{read['id']}[{read['index']}]"]
+            assert hashlib.sha256(numpy.asarray(read["images"], dtype=numpy.uint8).tobytes()).hexdigest() == expected[image_name(read["id"], read["index"])]
             layouts.add(read["layout"])
             sizes.add((read["width"] > read["height"]) - (read["width"] < read["height"]))
     assert sizes == {-1, 0, 1} and len(layouts) == 2, (sizes, layouts)

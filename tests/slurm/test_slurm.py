@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 
-import h5py
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
+from run_hashes import hashes  # noqa: E402
 from slurm_cluster import Cluster, isolate, run, skip_where_impossible, wait_until  # noqa: E402
 
 CASE, PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4])
@@ -71,19 +71,9 @@ class Job:
         return self.tasks()
 
 
-def hashes(folder):
-    found = {}
-    for shard in (folder / "run" / "shards").rglob("*.h5"):
-        with h5py.File(shard) as file:
-            for identifier, digest in zip(file["id"].asstr()[:], file["sha256"][:]):
-                assert identifier not in found, f"{identifier} stands twice"
-                found[identifier] = bytes(digest).hex()
-    return found
-
-
 def require_plain_bits(folder, manifest):
     expected = json.loads((WORK / "expected.json").read_text())
-    assert hashes(folder) == {record["id"]: expected[record["id"]] for record in manifest}, f"{folder.name}: not what a plain run makes"
+    assert hashes(folder / "run") == {record["id"]: expected[record["id"]] for record in manifest}, f"{folder.name}: not what a plain run makes"
 
 
 def hosts(folder):
@@ -119,7 +109,7 @@ def prepare():
     folder = write_job("plain", QUICK + SLOW)
     done = subprocess.run([MPIRUN, "2", PROGRAM, "run", folder / "job.toml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    made = hashes(folder)
+    made = hashes(folder / "run")
     assert len(made) == len(QUICK + SLOW)
     (WORK / "expected.json").write_text(json.dumps(made))
     print(f"{len(made)} images without Slurm")
@@ -238,7 +228,7 @@ def deadline(_):
                               env={**os.environ, **environment})
         seconds = time.monotonic() - begin
         assert done.returncode == 75 and 2 < seconds < 20, f"exit {done.returncode} after {seconds:.1f} s\n{done.stderr}"
-        expected, made = json.loads((WORK / "expected.json").read_text()), hashes(folder)
+        expected, made = json.loads((WORK / "expected.json").read_text()), hashes(folder / "run")
         assert 0 < len(made) < len(SLOW) and made.items() <= expected.items()
         print(f"the end from {name}, less 55 s for draining: exit 75 after {seconds:.1f} s, {len(made)} images")
 

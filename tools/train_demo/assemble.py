@@ -3,8 +3,8 @@
 
     assemble.py --tokenizers DIR --vae DIR --flow DIR --out DIR [--size demo|tiny] [--scores SCORES.json]
 
---scores: the JSON of score_shapes.py for the 1,000 evaluation records; without it the card has the
-scores of the training's own sampler. Runs on a CPU in a few seconds.
+--scores: what evaluate_shapes.py wrote for the 1,000 evaluation records; without it the card has the
+scores of the training's own sampler alone. Runs on a CPU in a few seconds.
 """
 import argparse
 import json
@@ -59,7 +59,10 @@ def write_card(out, vae_facts, flow_facts, scores, size_bytes):
     total = lambda key: sum(run[key] for run in runs)
     sizes = models.SIZES[flow_facts["size"]]
     if scores:
-        told = "`ditbatch` on `jobs/shapes/evaluation.jsonl`:\n\n" + score_table({"evaluation": scores})
+        pixels = scores["pixels"]
+        told = (f"`jobs/shapes/evaluation.jsonl` in float32 on one GPU:\n\n{score_table({n: scores[n] for n in ('ditbatch', 'diffusers')})}\n\n"
+                f"Of the {pixels['records']} images {pixels['within 1 of 255']} differ from diffusers' by at most 1 of 255, "
+                f"{pixels['within 2 of 255']} by at most 2, all by at most {pixels['largest']}.")
     else:
         told = "Not scored as a pipeline yet."
     if flow_facts.get("scores"):

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""What `status` says of a job that runs, was killed, was stopped, is limited, and is complete: from its files alone.
+
+    test_status.py DITBATCH MPIRUN_SH WORK_DIR
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "faults")]
+from fault_job import FaultJob, make_pipeline  # noqa: E402
+
+PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=10, seed=i) for i in range(30)]
+
+PHASES = ("start", "load", "text", "denoise", "decode", "hand_over", "wait", "drain")
+
+
+def status(made, *more):
+    done = subprocess.run([PROGRAM, "status", made.folder / "run", *more], capture_output=True, text=True)
+    assert done.returncode == 0, done
+    return done.stdout if more != ("--json",) else json.loads(done.stdout)
+
+
+def wait_for(made, condition):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if (made.folder / "run" / "sessions").exists() and condition(status(made, "--json")):
+            return
+        time.sleep(0.1)
+    raise AssertionError(status(made))
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    made = FaultJob(PROGRAM, MPIRUN, WORK / "job", WORK / "pipeline", RECORDS, "[output]\nflush_s = 0\nimages_per_shard = 2\n")
+    assert subprocess.run([PROGRAM, "status", made.folder / "run"], capture_output=True).returncode == 74  # nothing is there
+
+    made.run(2, "--limit", "4")
+    said = status(made, "--json")
+    assert (said["state"], said["images_published"], said["images_wanted"]) == ("stopped with 26 left", 4, 30), said
+    assert said["images_made_in_session"] == 4 and not said["jobs"], said
+
+    job = made.start(2)
+    wait_for(made, lambda now: now["session"] == 2 and len(now["ranks"]) == 2 and now["images_published"] > 4)
+    said = status(made, "--json")
+    assert said["state"] == "running" and said["images_wanted"] == 30 and len(said["jobs"]) == 1, said
+    assert all(rank["host"] and rank["phase"] in PHASES for rank in said["ranks"]), said
+    assert said["jobs"][0]["pid"] in made.processes(), said
+    text = status(made, "--ranks")
+    assert text.startswith("running: ") and len(re.findall(r"^ +[01]  replica .* s  ", text, re.M)) == 2, text
+    made.kill_all()
+    job.communicate(timeout=60)
+    # A dead job's lock stops moving; after some seconds nobody takes it for alive.
+    wait_for(made, lambda now: now["state"] == "died")
+    published = status(made, "--json")["images_published"]
+    assert published == len(made.hashes()) < 30 and "gone; the next job takes over" in status(made), status(made)
+
+    job = made.start(2)
+    wait_for(made, lambda now: now["session"] == 3 and now["images_published"] > published)
+    (made.folder / "run" / "STOP").touch()
+    job.communicate(timeout=60)
+    said = status(made, "--json")
+    left = 30 - len(made.hashes())
+    assert said["state"] == (f"stopped with {left} left" if left else "complete") and "STOP" in said["stop_reason"], said
+    (made.folder / "run" / "STOP").unlink(missing_ok=True)
+    made.run(1)
+    said = status(made, "--json")
+    assert said["state"] == "complete" and said["images_published"] == 30 and said["images_failed"] == 0, said
+    print("limited, running, died, stopped, complete: told apart")
+
+
+if __name__ == "__main__":
+    main()
