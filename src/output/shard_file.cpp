@@ -8,6 +8,7 @@
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
+#include "output/column_block.hpp"
 #include "output/h5_dataset.hpp"
 
 namespace ditbatch {
@@ -68,33 +69,43 @@ struct Writer {
 
 struct Reader {
   std::function<hid_t(char const*)> dataset;
+  ColumnBlock& block;
   std::uint64_t row;
   std::string const& path;
-  void read(char const* name, hid_t type, void* data) {
-    read_rows(dataset(name), row, 1, type, data, path);
+  template <class Value>
+  [[nodiscard]] Value const& value(char const* name, hid_t type) {
+    return *static_cast<Value const*>(
+        block.value(name, dataset(name), type, sizeof(Value), row, path));
   }
-  void text(char const* name, std::string& value) {
-    char* pointer = nullptr;
-    read(name, text_type(path).get(), &pointer);
-    if (pointer != nullptr) value = pointer;
-    (void)H5free_memory(pointer);
+  void text(char const* name, std::string& text) {
+    char const* const read = value<char*>(name, text_type(path).get());
+    if (read != nullptr) text = read;
   }
   template <class Number>
-  void number(char const* name, Number& value) {
-    read(name, number_type<Number>(), &value);
+  void number(char const* name, Number& number) {
+    number = value<Number>(name, number_type<Number>());
   }
-  void digest(char const* name, Sha256Digest& value) { read(name, H5T_NATIVE_UINT8, value.data()); }
-  void floats(char const* name, std::vector<float>& value) {
-    hvl_t list{0, nullptr};
-    read(name, floats_type(path).get(), &list);
+  void digest(char const* name, Sha256Digest& digest) {
+    digest = value<Sha256Digest>(name, H5T_NATIVE_UINT8);
+  }
+  void floats(char const* name, std::vector<float>& floats) {
+    auto const& list = value<hvl_t>(name, floats_type(path).get());
     auto const* first = static_cast<float const*>(list.p);
-    value.assign(first, first + list.len);
-    (void)H5free_memory(list.p);
+    floats.assign(first, first + list.len);
   }
 };
 
 }  // namespace
 
+// The rows that were read last.
+struct ShardFile::Block {
+  ColumnBlock rows;
+  bool is_readable;
+};
+
+ShardFile::ShardFile() = default;
+ShardFile::ShardFile(ShardFile&&) noexcept = default;
+ShardFile& ShardFile::operator=(ShardFile&&) noexcept = default;
 ShardFile::~ShardFile() = default;
 
 hid_t ShardFile::dataset(std::string const& name) const { return datasets_.at(name).get(); }
@@ -184,6 +195,7 @@ void ShardFile::append(ShardRow const& row) {
              row.pixels.size() == image_bytes(),
          "a row has the shard's image size");
   errno = 0;
+  block_.reset();
   Writer writer{[this](char const* name) { return dataset(name); }, rows_, path_};
   write_row(dataset(images_name), rows_, H5T_NATIVE_UINT8, row.pixels.data(), path_);
   visit_columns(row, writer);
@@ -192,16 +204,36 @@ void ShardFile::append(ShardRow const& row) {
 }
 
 ShardRow ShardFile::read(std::uint64_t row, Part part) const {
-  ShardRow read;
   errno = 0;
-  Reader reader{[this](char const* name) { return dataset(name); }, row, path_};
-  visit_columns(read, reader);
-  reader.digest(row_hash_name, read.row_sha256);
+  ShardRow read = read_columns(row);
   if (part == Part::everything) {
     read.pixels.resize(image_bytes());
-    reader.read(images_name, H5T_NATIVE_UINT8, read.pixels.data());
+    read_rows(dataset(images_name), row, 1, H5T_NATIVE_UINT8, read.pixels.data(), path_);
   }
   return read;
+}
+
+ShardRow ShardFile::read_columns(std::uint64_t row) const {
+  auto const read_from = [this, row](ColumnBlock& block) {
+    ShardRow read;
+    Reader reader{[this](char const* name) { return dataset(name); }, block, row, path_};
+    visit_columns(read, reader);
+    reader.digest(row_hash_name, read.row_sha256);
+    return read;
+  };
+  if (!block_ || !block_->rows.holds(row)) {
+    std::uint64_t const first = row - row % rows_per_chunk;
+    block_.reset(new Block{{first, std::min<std::uint64_t>(rows_per_chunk, rows_ - first)}, true});
+  }
+  if (block_->is_readable) {
+    try {
+      return read_from(block_->rows);
+    } catch (Error const&) {  // of any of its rows: they are read one by one
+      block_->is_readable = false;
+    }
+  }
+  ColumnBlock alone(row, 1);
+  return read_from(alone);
 }
 
 std::vector<RowKey> ShardFile::read_keys() const {
@@ -227,6 +259,7 @@ std::vector<RowKey> ShardFile::read_keys() const {
 
 void ShardFile::truncate(std::uint64_t rows) {
   errno = 0;
+  block_.reset();
   for (auto const& [name, handle] : datasets_) set_rows(handle.get(), rows, path_);
   rows_ = rows;
   is_even_ = true;

@@ -35,8 +35,8 @@ class ShardFile {
   static ShardFile create(std::string const& path, ShardOptions const& options);
   /// A file of this schema, whatever its rows hold; anything else is an Error(io).
   static ShardFile open(std::string const& path, H5Access access);
-  ShardFile(ShardFile&&) noexcept = default;
-  ShardFile& operator=(ShardFile&&) noexcept = default;
+  ShardFile(ShardFile&&) noexcept;
+  ShardFile& operator=(ShardFile&&) noexcept;
   ~ShardFile();
 
   /// Adds a sealed row.
@@ -63,8 +63,9 @@ class ShardFile {
   [[nodiscard]] std::int64_t height_px() const { return options_.height_px; }
 
  private:
-  ShardFile() = default;
+  ShardFile();
   void open_datasets();
+  [[nodiscard]] ShardRow read_columns(std::uint64_t row) const;
   [[nodiscard]] hid_t dataset(std::string const& name) const;
   [[nodiscard]] std::size_t image_bytes() const {
     return static_cast<std::size_t>(options_.width_px * options_.height_px * 3);
@@ -76,6 +77,8 @@ class ShardFile {
   ShardOptions options_;
   std::uint64_t rows_ = 0;
   bool is_even_ = true;
+  struct Block;
+  mutable std::unique_ptr<Block> block_;
 };
 
 }  // namespace ditbatch
