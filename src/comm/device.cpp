@@ -4,14 +4,12 @@
 #include <ATen/Version.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "comm/mpi_comm.hpp"
-#include "comm/mpi_session.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #ifdef DITBATCH_CUDA
@@ -88,9 +86,9 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
     auto const [owner, is_first] =
         owner_of_gpu.emplace(ranks[rank].gpu_uuids[static_cast<std::size_t>(device)], rank);
     if (!is_first && !request.share_gpu) {
-      refuse("ranks " + std::to_string(owner->second) + " and " + std::to_string(rank) + " on " +
-             ranks[rank].host + " would share the GPU " + owner->first + " (" +
-             std::to_string(gpus) +
+      refuse("ranks " + std::to_string(ranks[owner->second].rank) + " and " +
+             std::to_string(ranks[rank].rank) + " on " + ranks[rank].host +
+             " would share the GPU " + owner->first + " (" + std::to_string(gpus) +
              " visible to each) start one rank a GPU: --ntasks-per-node equal to --gpus-per-node, "
              "without"
              " --gpus-per-task; or allow it with [runtime] share_gpu = true");
@@ -100,27 +98,26 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
   return devices;
 }
 
-std::vector<RankHardware> see_hardware(MPI_Comm world, bool look_for_gpus) {
-  MPI_Comm node_comm = MPI_COMM_NULL;
-  check_mpi(
-      MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, rank_of(world), MPI_INFO_NULL, &node_comm));
-  UniqueMpiComm const node(node_comm);
+RankHardware see_hardware(MpiSession const& session, LookForGpus look) {
+  return {session.host(), session.local_rank(),
+          look == LookForGpus::yes ? visible_gpus() : std::vector<std::string>{}, session.rank()};
+}
 
-  std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
-  int length = 0;
-  check_mpi(MPI_Get_processor_name(host.data(), &length));
-  json const mine{{"host", std::string(host.data())},
-                  {"local_rank", rank_of(node.get())},
-                  {"gpus", look_for_gpus ? visible_gpus() : std::vector<std::string>{}}};
+std::vector<RankHardware> gather_hardware(MpiSession const& session, RankHardware const& mine) {
+  json const message{{"host", mine.host},
+                     {"local_rank", mine.local_rank},
+                     {"gpus", mine.gpu_uuids},
+                     {"rank", mine.rank}};
   std::vector<RankHardware> ranks;
-  for (std::string const& text : all_gather_strings(world, mine.dump())) {
+  for (std::string const& text : all_gather_strings(session.comm(), message.dump())) {
     json const parsed = json::parse(text);
-    ranks.push_back({parsed.at("host"), parsed.at("local_rank"), parsed.at("gpus")});
+    ranks.push_back(
+        {parsed.at("host"), parsed.at("local_rank"), parsed.at("gpus"), parsed.at("rank")});
   }
   return ranks;
 }
 
-ChosenDevice use_device(RankHardware const& hardware, int device, int shared_as) {
+ChosenDevice use_device(RankHardware const& hardware, int device, bool share_gpu) {
   // One thread a rank: with more, a GEMM splits K over threads and its bits depend on their number.
   at::set_num_threads(1);
   ChosenDevice chosen;
@@ -134,20 +131,20 @@ ChosenDevice use_device(RankHardware const& hardware, int device, int shared_as)
   chosen.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
   chosen.gpu_uuid = hardware.gpu_uuids[static_cast<std::size_t>(device)];
   chosen.driver = gpu_driver_version();
-  chosen.name = use_cuda_device(chosen.device, shared_as);
+  chosen.name = use_cuda_device(chosen.device, share_gpu ? hardware.rank : -1);
   chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
 #else
   (void)hardware;
-  (void)shared_as;
+  (void)share_gpu;
 #endif
   return chosen;
 }
 
-ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request) {
-  std::vector<RankHardware> const ranks = see_hardware(world, request.kind != DeviceKind::cpu);
-  auto const rank = static_cast<std::size_t>(rank_of(world));
-  return use_device(ranks[rank], choose_devices(ranks, request)[rank],
-                    request.share_gpu ? static_cast<int>(rank) : -1);
+ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& request) {
+  LookForGpus const look = request.kind == DeviceKind::cpu ? LookForGpus::no : LookForGpus::yes;
+  std::vector<RankHardware> const ranks = gather_hardware(session, see_hardware(session, look));
+  auto const rank = static_cast<std::size_t>(session.rank());
+  return use_device(ranks[rank], choose_devices(ranks, request)[rank], request.share_gpu);
 }
 
 void synchronize(c10::Device device) {

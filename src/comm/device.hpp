@@ -1,12 +1,11 @@
 #pragma once
 
 #include <c10/core/Device.h>
-#include <mpi.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "comm/mpi_session.hpp"
 #include "core/device_kind.hpp"
 
 namespace ditbatch {
@@ -14,9 +13,16 @@ namespace ditbatch {
 /// What one rank sees of its node.
 struct RankHardware {
   std::string host;
-  int local_rank = 0;                  // among the ranks of the node
+  int local_rank = 0;                  // among the ranks that the launcher started on the node
   std::vector<std::string> gpu_uuids;  // visible GPUs
+  int rank = 0;
 };
+enum class LookForGpus { no, yes };
+/// Of this rank. Throws Error(unhealthy) where a GPU that the driver lists cannot be asked.
+[[nodiscard]] RankHardware see_hardware(MpiSession const& session, LookForGpus look);
+/// Collective over the job's ranks: everybody's, everywhere.
+[[nodiscard]] std::vector<RankHardware> gather_hardware(MpiSession const& session,
+                                                        RankHardware const& mine);
 
 struct DeviceRequest {
   DeviceKind kind = DeviceKind::automatic;
@@ -41,15 +47,12 @@ struct ChosenDevice {
       hardware;  // name, library versions and pinned algorithms: bits are compared within one value
 };
 
-/// Collective over the world: what each rank sees, everywhere.
-[[nodiscard]] std::vector<RankHardware> see_hardware(MPI_Comm world, bool look_for_gpus);
+/// Makes the device current: one of choose_devices() for a rank with this hardware. With
+/// `share_gpu` several ranks may use it.
+[[nodiscard]] ChosenDevice use_device(RankHardware const& hardware, int device, bool share_gpu);
 
-/// Makes the device current: one of choose_devices() for a rank with this hardware. `shared_as` as
-/// for use_cuda_device().
-[[nodiscard]] ChosenDevice use_device(RankHardware const& hardware, int device, int shared_as);
-
-/// Collective over the world: gathers what the ranks see, decides, and makes the device current.
-[[nodiscard]] ChosenDevice choose_device(MPI_Comm world, DeviceRequest const& request);
+/// Collective over the job's ranks: gathers what they see, decides, and makes the device current.
+[[nodiscard]] ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& request);
 
 /// Waits for what was launched on the device, so that the clock measures work and not launches.
 void synchronize(c10::Device device);

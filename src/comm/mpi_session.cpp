@@ -33,6 +33,9 @@ MpiSession::MpiSession(int& argc, char**& argv) {
   comm_ = duplicate(MPI_COMM_WORLD);
   rank_ = rank_of(comm());
   size_ = size_of(comm());
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(comm(), MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
+  local_rank_ = rank_of(UniqueMpiComm(node).get());
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   host_ = name.data();
@@ -40,9 +43,9 @@ MpiSession::MpiSession(int& argc, char**& argv) {
   require(problem.empty(), ExitCode::unhealthy, problem);
 }
 
-void MpiSession::leave_out(bool is_out) {
-  comm_ = split(comm_.get(), is_out ? 1 : 0);
-  is_left_out_ = is_out;
+void MpiSession::go_on(Choice choice) {
+  is_left_out_ = choice == Choice::leave;
+  comm_ = split(comm_.get(), is_left_out_ ? 1 : 0);
   rank_ = rank_of(comm());
   size_ = size_of(comm());
 }

@@ -21,15 +21,19 @@ class MpiSession {
   MpiSession& operator=(MpiSession const&) = delete;
   ~MpiSession();
 
-  /// Collective: the job goes on without the ranks that say so, the others are numbered anew. A
-  /// rank that is left out has nothing to do but to leave; its destructor waits for the others.
-  void leave_out(bool is_out);
+  /// Collective: the job goes on without the ranks that leave, the others are numbered anew (their
+  /// places on the node stay). A rank that leaves has nothing to do any more; its destructor waits
+  /// for the others.
+  enum class Choice { stay, leave };
+  void go_on(Choice choice);
   [[nodiscard]] bool is_left_out() const { return is_left_out_; }
 
   /// The ranks of the job: the world, less those that were left out.
   [[nodiscard]] MPI_Comm comm() const { return comm_.get(); }
   [[nodiscard]] int rank() const { return rank_; }
   [[nodiscard]] int size() const { return size_; }
+  /// Among the ranks that the launcher started on this host.
+  [[nodiscard]] int local_rank() const { return local_rank_; }
   [[nodiscard]] std::string const& host() const { return host_; }
 
  private:
@@ -37,6 +41,7 @@ class MpiSession {
   bool is_left_out_ = false;
   int rank_ = 0;
   int size_ = 1;
+  int local_rank_ = 0;
   std::string host_;
 };
 

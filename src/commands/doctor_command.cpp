@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "commands/commands.hpp"
+#include "commands/load_config.hpp"
 #include "commands/under_mpi.hpp"
-#include "config/load_run_config.hpp"
 #include "doctor/diagnosis.hpp"
 #include "doctor/preflight.hpp"
 #include "output/scan_run.hpp"
@@ -25,7 +25,10 @@ struct DoctorArguments {
 };
 
 // Of the images that are not published yet, before compression.
-double pixel_bytes_to_come(RunConfig const& config, int ranks) {
+double pixel_bytes_to_come(RunConfig const& config) {
+  MeshConfig const& mesh = config.mesh;  // any number of ranks that fits: sick ones are left out
+  int const ranks =
+      mesh.cfg * mesh.pipefusion * mesh.ring * mesh.ulysses * mesh.replicas.value_or(1);
   Problems problems;
   JobInput const input = read_job_input(config, ranks, std::nullopt, ReadManifest::yes, problems);
   problems.throw_if_any();
@@ -41,18 +44,12 @@ double pixel_bytes_to_come(RunConfig const& config, int ranks) {
 
 ExitCode doctor(DoctorArguments const& arguments, MpiSession const& session) {
   ExamineRequest request;
-  request.under_slurm = std::getenv("SLURM_JOB_ID") != nullptr;
   if (!arguments.config.empty()) {
-    auto const load = [&arguments] {
-      Problems problems;
-      RunConfig config = load_run_config(arguments.config, arguments.overrides, problems);
-      problems.throw_if_any();
-      return config;
-    };
-    request.need_bytes = std::stod(on_first_rank(
-        session, [&] { return std::to_string(pixel_bytes_to_come(load(), session.size())); }));
-    RunConfig const config = load();
+    RunConfig const config = load_config(session, arguments.config, arguments.overrides);
+    request.need_bytes = std::stod(
+        on_first_rank(session, [&] { return std::to_string(pixel_bytes_to_come(config)); }));
     request.runtime = config.runtime;
+    request.under_slurm = std::getenv("SLURM_JOB_ID") != nullptr;
     request.run_dir = config.job.run_dir;
     request.limit_s = std::min(request.limit_s, config.limits.phase_s);
   }
@@ -70,11 +67,12 @@ void add_doctor_command(CLI::App& app, Invocation const& invocation, Command& ch
   auto const arguments = std::make_shared<DoctorArguments>();
   CLI::App* command = app.add_subcommand(
       "doctor", "examine devices, links, versions and the run folder, under the launcher");
-  command->add_option("config", arguments->config,
-                      "run configuration (TOML): its devices and its run folder");
+  CLI::Option* const config = command->add_option(
+      "config", arguments->config, "run configuration (TOML): its devices and its run folder");
   command
       ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->needs(config);
   command->add_flag("--json", arguments->json, "every rank's rates and problems as JSON");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "commands/commands.hpp"
+#include "commands/load_config.hpp"
 #include "commands/under_mpi.hpp"
-#include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "doctor/diagnosis.hpp"
@@ -56,13 +56,6 @@ std::optional<ManifestPart> parse_part(std::string const& text) {
   return part;
 }
 
-RunConfig load_config(RunArguments const& arguments) {
-  Problems problems;
-  RunConfig config = load_run_config(arguments.config, arguments.overrides, problems);
-  problems.throw_if_any();
-  return config;
-}
-
 // Collective: the job goes on without the ranks that doctor would name.
 void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
   ExamineRequest request;
@@ -73,12 +66,11 @@ void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
   std::vector<RankHealth> const ranks = preflight(session, request);
   MeshConfig const& mesh = config.mesh;
   int const per_replica = mesh.cfg * mesh.pipefusion * mesh.ring * mesh.ulysses;
-  std::vector<bool> const keep = ranks_to_keep(ranks, per_replica);
+  std::vector<bool> const keep = ranks_to_keep(ranks, per_replica, mesh.replicas);
   std::string left_out;
   for (RankHealth const& rank : ranks) {
     if (keep[static_cast<std::size_t>(rank.rank)]) continue;
-    std::string why = "healthy, but the others fill no whole replica of " +
-                      std::to_string(per_replica) + " ranks with it";
+    std::string why = "healthy, but left over: a replica takes " + std::to_string(per_replica);
     if (!rank.problems.empty()) why = rank.problems.front();
     left_out += "\n  rank " + std::to_string(rank.rank) + " on " + rank.host + ": " + why;
   }
@@ -88,7 +80,8 @@ void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
     if (!left_out.empty()) log_warning("going on without:" + left_out);
     return std::string();
   });
-  session.leave_out(!keep[static_cast<std::size_t>(session.rank())]);
+  session.go_on(keep[static_cast<std::size_t>(session.rank())] ? MpiSession::Choice::stay
+                                                               : MpiSession::Choice::leave);
   set_log_identity(session.rank(), session.rank() == 0 && !session.is_left_out()
                                        ? LogVolume::normal
                                        : LogVolume::quiet);
@@ -101,12 +94,7 @@ ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t be
   if (arguments.max_hours > 0) options.max_hours = arguments.max_hours;
   if (arguments.retry_failed) options.failed = RunOptions::Failed::retry;
   if (arguments.replace_changed) options.changed = RunOptions::Changed::replace;
-  RunConfig config;
-  (void)on_first_rank(session, [&] {
-    config = load_config(arguments);
-    return std::string();
-  });
-  if (session.rank() != 0) config = load_config(arguments);
+  RunConfig const config = load_config(session, arguments.config, arguments.overrides);
   if (arguments.dry_run) {
     return static_cast<ExitCode>(std::stoi(on_first_rank(session, [&] {
       return std::to_string(static_cast<int>(

@@ -32,6 +32,10 @@ void print_end(std::exception const& error, std::string const& who, std::string 
                    "read: the newest folder under sessions/ of the run folder\nthen: report this; "
                    "starting again would most likely end in the same way\n");
       break;
+    case ExitCode::unhealthy:
+      std::fprintf(stderr,
+                   "read: the line above\nthen: mend it or leave that node out, and start again\n");
+      break;
     default:
       std::fprintf(
           stderr,

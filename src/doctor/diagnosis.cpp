@@ -4,15 +4,14 @@
 #include <cstdio>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <numeric>
-#include <optional>
+#include <set>
 
 namespace ditbatch {
 
 namespace {
 
-constexpr double slow_gemm = 0.7, slow_copy = 0.5, slow_link = 1.0 / 3;
+constexpr double slow_gemm = 0.7, slow_copy = 0.35, slow_link = 1.0 / 3;
+constexpr std::size_t least_links = 3;  // of two, nobody can tell which is the usual one
 
 // Of those above 0; 0 without any.
 double median(std::vector<double> values) {
@@ -29,18 +28,6 @@ std::string rounded(double value) {
   return text;
 }
 
-std::string place_of(RankHealth const& rank) {
-  return "rank " + std::to_string(rank.rank) + " on " + rank.host;
-}
-
-// The value that more than half of them have.
-std::optional<std::string> majority(std::map<std::string, std::size_t> const& counts,
-                                    std::size_t of) {
-  for (auto const& [value, count] : counts)
-    if (2 * count > of) return value;
-  return std::nullopt;
-}
-
 using Group = std::vector<RankHealth*>;
 
 std::map<std::string, Group> group_by(std::vector<RankHealth>& ranks,
@@ -50,8 +37,14 @@ std::map<std::string, Group> group_by(std::vector<RankHealth>& ranks,
   return groups;
 }
 
-void find_odd_ones(Group const& group, std::string RankHealth::*field, std::string const& problem,
-                   std::string const& suggestion) {
+struct Finding {
+  std::string problem;
+  std::string suggestion;
+};
+
+// Whoever has another value than more than half of those who know theirs; all, if there is no such
+// majority.
+void find_odd_ones(Group const& group, std::string RankHealth::*field, Finding const& finding) {
   std::map<std::string, std::size_t> counts;
   std::size_t known = 0;
   for (RankHealth const* rank : group) {
@@ -60,105 +53,166 @@ void find_odd_ones(Group const& group, std::string RankHealth::*field, std::stri
     known += 1;
   }
   if (counts.size() < 2) return;
-  std::optional<std::string> const usual = majority(counts, known);
+  auto const usual = std::find_if(counts.begin(), counts.end(),
+                                  [known](auto const& entry) { return 2 * entry.second > known; });
   for (RankHealth* rank : group) {
     std::string const& value = rank->*field;
-    if (value.empty() || value == usual) continue;
-    std::string const others = usual ? std::to_string(counts.at(*usual)) + " ranks have " + *usual
-                                     : "the ranks disagree, and no value has a majority";
-    rank->problems.push_back(problem + " " + value + " (" + others + ") " + suggestion);
+    if (value.empty() || (usual != counts.end() && value == usual->first)) continue;
+    if (usual != counts.end()) {
+      rank->problems.push_back(finding.problem + " " + value + " (" +
+                               std::to_string(usual->second) + " ranks: " + usual->first + ") " +
+                               finding.suggestion);
+    } else {
+      rank->problems.push_back(finding.problem + " " + value +
+                               " (the ranks disagree, and no value has a majority) " +
+                               finding.suggestion);
+    }
   }
 }
 
-void find_slow_ones(Group const& group, double RankHealth::*rate, double least_share,
-                    std::string const& what, std::string const& unit,
-                    std::string const& suggestion) {
+bool is_slow(RankHealth const& rank, double RankHealth::*rate, double least) {
+  return rank.*rate > 0 && rank.*rate < least;
+}
+
+double usual_rate(Group const& group, double RankHealth::*rate) {
   std::vector<double> rates;
   for (RankHealth const* rank : group) rates.push_back(rank->*rate);
-  double const usual = median(rates);
+  return median(rates);
+}
+
+void find_slow_ones(Group const& group, double RankHealth::*rate, double share,
+                    Finding const& finding) {
+  double const usual = usual_rate(group, rate);
   for (RankHealth* rank : group) {
-    if (rank->*rate <= 0 || rank->*rate >= least_share * usual) continue;
-    std::string const from =
-        rate == &RankHealth::link_gb_s ? " from rank " + std::to_string(rank->previous) : "";
-    rank->problems.push_back(what + from + " at " + rounded(rank->*rate) + " " + unit +
-                             " (the median is " + rounded(usual) + ") " + suggestion);
+    if (!is_slow(*rank, rate, share * usual)) continue;
+    rank->problems.push_back(finding.problem + " at " + rounded(rank->*rate) + " (the median is " +
+                             rounded(usual) + ") " + finding.suggestion);
+  }
+}
+
+void find_slow_links(std::vector<RankHealth>& ranks) {
+  std::map<int, std::string> host_of;
+  for (RankHealth const& rank : ranks) host_of[rank.rank] = rank.host;
+  auto const from_host = [&host_of](RankHealth const& rank) {
+    auto const found = host_of.find(rank.previous);
+    return found == host_of.end() ? std::string() : found->second;
+  };
+  auto const links = group_by(ranks, [&](RankHealth const& rank) {
+    return from_host(rank) == rank.host ? "within " + std::to_string(rank.local_rank) : "between";
+  });
+  for (auto const& [kind, group] : links) {
+    double const usual = usual_rate(group, &RankHealth::link_gb_s);
+    if (group.size() < least_links) continue;
+    Group slow;
+    std::set<std::string> receive_slowly, send_slowly;
+    for (RankHealth* rank : group) {
+      if (!is_slow(*rank, &RankHealth::link_gb_s, slow_link * usual)) continue;
+      slow.push_back(rank);
+      if (kind != "between") continue;
+      receive_slowly.insert(rank->host);
+      send_slowly.insert(from_host(*rank));
+    }
+    auto const is_cause = [&](std::string const& host) {
+      return receive_slowly.contains(host) && send_slowly.contains(host);
+    };
+    for (RankHealth* rank : slow) {
+      std::string const text = "from rank " + std::to_string(rank->previous) + " to rank " +
+                               std::to_string(rank->rank) + " at " + rounded(rank->link_gb_s) +
+                               " GB/s (the median is " + rounded(usual) + ")";
+      bool const here = is_cause(rank->host), there = is_cause(from_host(*rank));
+      for (RankHealth& other : ranks) {
+        if ((here && other.host == rank->host) || (there && other.host == from_host(*rank)))
+          other.problems.push_back("this node's links are slow: " + text +
+                                   " look at its network adapter");
+      }
+      if (!here && !there) rank->problems.push_back("a slow link: " + text + " look at both ends");
+    }
+  }
+}
+
+void find_wrong_senders(std::vector<RankHealth>& ranks) {
+  std::map<int, std::size_t> receivers, accusers;
+  for (RankHealth const& rank : ranks) {
+    for (int from : rank.exchanged) receivers[from] += 1;
+    for (int from : rank.wrong_from) accusers[from] += 1;
+  }
+  auto const most = [](std::size_t part, std::size_t whole) {
+    return whole > 1 && 2 * part > whole;
+  };
+  for (RankHealth& rank : ranks) {
+    if (most(accusers[rank.rank], receivers[rank.rank])) {
+      rank.problems.push_back("sends wrong bytes (" + std::to_string(accusers[rank.rank]) + " of " +
+                              std::to_string(receivers[rank.rank]) +
+                              " ranks received other values) leave it out, and test its network");
+      continue;
+    }
+    bool const receives_wrongly = most(rank.wrong_from.size(), rank.exchanged.size());
+    for (int from : rank.wrong_from) {
+      if (!receives_wrongly && most(accusers[from], receivers[from])) continue;  // the sender's
+      rank.problems.push_back("wrong bytes came from rank " + std::to_string(from) +
+                              " (an exchange of known values) leave it out, and test its network");
+      auto const sender = std::find_if(ranks.begin(), ranks.end(),
+                                       [from](RankHealth const& r) { return r.rank == from; });
+      if (!receives_wrongly && sender != ranks.end())
+        sender->problems.push_back("wrong bytes reached rank " + std::to_string(rank.rank) +
+                                   " (an exchange of known values) test the network between them");
+    }
   }
 }
 
 }  // namespace
 
-std::vector<RankHealth> diagnose(std::vector<RankHealth> ranks, bool judge_speed) {
-  std::map<int, std::string> host_of;
-  for (RankHealth const& rank : ranks) host_of[rank.rank] = rank.host;
-
-  auto const all = group_by(ranks, [](RankHealth const&) { return std::string(); });
-  for (auto const& [key, group] : all)
-    find_odd_ones(group, &RankHealth::versions, "has", "install the same on all nodes");
-  for (auto const& [device, group] :
-       group_by(ranks, [](RankHealth const& rank) { return rank.device; })) {
-    find_odd_ones(group, &RankHealth::gemm_sha256, "the test product has the SHA-256",
-                  "this device computes wrongly: leave it out and have it replaced");
-    if (!judge_speed) continue;
-    find_slow_ones(group, &RankHealth::gemm_tflops, slow_gemm, "computes", "TFLOP/s",
-                   "look at its clocks, power limit and temperature");
-    find_slow_ones(group, &RankHealth::copy_gb_s, slow_copy, "copies between host and GPU", "GB/s",
-                   "look at its PCIe link (nvidia-smi -q -d PCIE) and the rank's binding");
+std::vector<RankHealth> diagnose(std::vector<RankHealth> ranks, Judgement const& judgement) {
+  auto const together = group_by(ranks, [](RankHealth const&) { return std::string(); });
+  for (auto const& [key, group] : together) {
+    find_odd_ones(group, &RankHealth::program, {"is", "install the same program on all nodes"});
+    if (judgement.same_hardware)
+      find_odd_ones(group, &RankHealth::hardware,
+                    {"has", "leave one kind out, or write [runtime] allow_mixed = true"});
+    find_odd_ones(group, &RankHealth::folder_sees,
+                  {"in the run folder it finds", "use a folder that all nodes mount"});
   }
-  if (judge_speed) {
-    auto const kind_of_link = [&host_of](RankHealth const& rank) {
-      auto const from = host_of.find(rank.previous);
-      return std::string(from != host_of.end() && from->second == rank.host ? "within" : "between");
-    };
-    for (auto const& [kind, group] : group_by(ranks, kind_of_link))
-      find_slow_ones(group, &RankHealth::link_gb_s, slow_link, "receives", "GB/s",
-                     "look at the link between the two");
+  auto const by_device = group_by(ranks, [](RankHealth const& rank) { return rank.device; });
+  for (auto const& [device, group] : by_device) {
+    find_odd_ones(group, &RankHealth::gemm_sha256,
+                  {"the test product has the SHA-256", "a device that computes wrongly has to go"});
+    if (!judgement.speed) continue;
+    find_slow_ones(group, &RankHealth::gemm_tflops, slow_gemm,
+                   {"computes, in TFLOP/s,", "look at its clocks, power limit and temperature"});
+    find_slow_ones(group, &RankHealth::copy_gb_s, slow_copy,
+                   {"copies between host and GPU, in GB/s,",
+                    "look at its PCIe link (nvidia-smi -q -d PCIE) and the rank's binding"});
   }
+  if (judgement.speed) find_slow_links(ranks);
+  find_wrong_senders(ranks);
   return ranks;
 }
 
-std::vector<bool> ranks_to_keep(std::vector<RankHealth> const& diagnosed, int ranks_per_replica) {
-  std::vector<bool> keep;
-  for (RankHealth const& rank : diagnosed) keep.push_back(rank.problems.empty());
-  auto surplus = std::count(keep.begin(), keep.end(), true) % ranks_per_replica;
-  for (std::size_t rank = keep.size(); rank-- > 0 && surplus > 0;) {
-    if (!keep[rank]) continue;
-    keep[rank] = false;
-    surplus -= 1;
+std::vector<bool> ranks_to_keep(std::vector<RankHealth> const& diagnosed, int ranks_per_replica,
+                                std::optional<int> replicas) {
+  std::vector<bool> keep(diagnosed.size(), false);
+  std::map<std::string, std::vector<std::size_t>> healthy_of_host;
+  std::map<std::string, int> ranks_of_host;
+  for (std::size_t i = 0; i < diagnosed.size(); ++i) {
+    ranks_of_host[diagnosed[i].host] += 1;
+    std::vector<std::size_t>& healthy = healthy_of_host[diagnosed[i].host];
+    if (diagnosed[i].problems.empty()) healthy.push_back(i);
   }
+  bool const replicas_fit_hosts =
+      std::all_of(ranks_of_host.begin(), ranks_of_host.end(),
+                  [&](auto const& host) { return host.second % ranks_per_replica == 0; });
+  std::vector<std::size_t> chosen;
+  for (auto& [host, healthy] : healthy_of_host) {
+    if (replicas_fit_hosts)
+      healthy.resize(healthy.size() - healthy.size() % static_cast<std::size_t>(ranks_per_replica));
+    chosen.insert(chosen.end(), healthy.begin(), healthy.end());
+  }
+  std::sort(chosen.begin(), chosen.end());
+  auto whole = static_cast<int>(chosen.size()) / ranks_per_replica;
+  if (replicas) whole = std::min(whole, *replicas);
+  chosen.resize(static_cast<std::size_t>(whole * ranks_per_replica));
+  for (std::size_t i : chosen) keep[i] = true;
   return keep;
-}
-
-std::string health_text(std::vector<RankHealth> const& diagnosed) {
-  std::string text;
-  std::string sick;
-  double seconds = 0;
-  std::size_t sick_count = 0;
-  for (RankHealth const& rank : diagnosed) {
-    auto const rate = [](double value, std::string const& what, std::string const& unit) {
-      return value > 0 ? ", " + what + " " + rounded(value) + " " + unit : std::string();
-    };
-    text += place_of(rank) + ": " + rank.device;
-    if (!rank.gpu_uuid.empty()) text += " " + rank.gpu_uuid;
-    text += rate(rank.gemm_tflops, "GEMM", "TFLOP/s") + rate(rank.copy_gb_s, "host copy", "GB/s") +
-            rate(rank.link_gb_s, "from rank " + std::to_string(rank.previous), "GB/s") +
-            rate(rank.folder_s * 1e3, "run folder", "ms") + "\n";
-    for (std::string const& problem : rank.problems) text += "  " + problem + "\n";
-    seconds = std::max(seconds, rank.seconds);
-    if (rank.problems.empty()) continue;
-    sick += (sick_count > 0 ? ", " : "") + place_of(rank);
-    sick_count += 1;
-  }
-  std::string const examined =
-      std::to_string(diagnosed.size()) + " ranks examined in " + rounded(seconds) + " s";
-  if (sick_count == 0) return text + examined + ", all healthy\n";
-  return text + examined + ", " + std::to_string(sick_count) + " unhealthy: " + sick +
-         "; to go on without them: ditbatch run --exclude-unhealthy\n";
-}
-
-std::string health_json(std::vector<RankHealth> const& diagnosed) {
-  nlohmann::json ranks = nlohmann::json::array();
-  for (RankHealth const& rank : diagnosed) ranks.push_back(nlohmann::json::parse(to_message(rank)));
-  return nlohmann::json{{"ranks", ranks}}.dump(2) + "\n";
 }
 
 }  // namespace ditbatch

@@ -10,11 +10,13 @@
 #include "comm/mpi_comm.hpp"
 #include "comm/observed_tensor_comm.hpp"
 #include "core/build_info.hpp"
+#include "core/log.hpp"
 #include "core/trace.hpp"
 #include "doctor/folder_check.hpp"
 #include "doctor/gemm_check.hpp"
 #include "doctor/link_check.hpp"
 #include "run/fault_point.hpp"
+#include "run/verdict.hpp"
 #ifdef DITBATCH_CUDA
 #include "doctor/gpu_state.hpp"
 #endif
@@ -25,13 +27,6 @@ namespace {
 
 constexpr double gemm_s_gpu = 2, gemm_s_cpu = 0.2;
 
-std::string versions_of(ChosenDevice const& device) {
-  std::string text = std::string("ditbatch ") + build_info::version + " " +
-                     build_info::git_revision + ", torch " + build_info::torch_version;
-  if (!device.driver.empty()) text += ", driver " + device.driver;
-  return text;
-}
-
 // Leaves those with a GPU; what was rank `me` is now the returned one (if it has a GPU).
 std::size_t drop_ranks_without_gpu(std::vector<RankHardware>& hardware, std::size_t me) {
   auto const has_none = [](RankHardware const& rank) { return rank.gpu_uuids.empty(); };
@@ -41,13 +36,13 @@ std::size_t drop_ranks_without_gpu(std::vector<RankHardware>& hardware, std::siz
   return me - static_cast<std::size_t>(dropped_before);
 }
 
-void check_device(ChosenDevice const& device, bool is_shared, RankHealth& health) {
+void check_device(ChosenDevice const& device, RuntimeConfig const& runtime, RankHealth& health) {
   bool const on_gpu = device.device.is_cuda();
 #ifdef DITBATCH_CUDA
-  if (on_gpu) health.problems = gpu_problems(device.gpu_uuid, is_shared);
+  if (on_gpu && !runtime.share_gpu) health.problems = taken_memory();
   if (on_gpu) health.copy_gb_s = host_copy_gb_s(device.device);
 #else
-  (void)is_shared;
+  (void)runtime;
 #endif
   GemmCheck const gemm = check_gemm(device.device, on_gpu ? gemm_s_gpu : gemm_s_cpu);
   health.gemm_sha256 = gemm.sha256;
@@ -58,16 +53,23 @@ void check_device(ChosenDevice const& device, bool is_shared, RankHealth& health
                               " equal products differ (the device computes wrongly) leave it out "
                               "and have it replaced");
   }
+#ifdef DITBATCH_CUDA
+  for (std::string& problem : on_gpu ? gpu_problems(device.gpu_uuid) : std::vector<std::string>{})
+    health.problems.push_back(std::move(problem));
+#endif
 }
 
 }  // namespace
 
-RankHealth examine_rank(MPI_Comm world, std::string const& host, ExamineRequest const& request,
+RankHealth examine_rank(MpiSession const& session, ExamineRequest const& request,
                         Activity& activity) {
   std::int64_t const begin_ns = now_ns();
   RankHealth health;
-  health.rank = rank_of(world);
-  health.host = host;
+  health.rank = session.rank();
+  health.local_rank = session.local_rank();
+  health.host = session.host();
+  health.program =
+      std::string("ditbatch ") + build_info::version + " (" + build_info::git_revision + ")";
   auto const step = [&](char const* name, auto const& body) {
     activity.enter_phase(name, {}, request.limit_s);
     try {
@@ -75,42 +77,59 @@ RankHealth examine_rank(MPI_Comm world, std::string const& host, ExamineRequest 
       body();
     } catch (std::exception const& error) {
       health.problems.emplace_back(error.what());
+      // Should the others wait for this rank in vain, then this is why.
+      log_warning(health.host + ": " + name + ": " + error.what());
     }
   };
-  // The ranks without a problem so far; null on the others. Collective over the world.
-  auto const healthy_ranks = [&] {
-    activity.enter_call("wait for all ranks");  // who does not come here is the one to name
-    UniqueMpiComm comm = split(world, health.problems.empty() ? 0 : 1);
+  // Who does not come here while others do is the one that the watchdog names.
+  auto const meet = [&](auto const& collective) {
+    activity.enter_phase("wait", {}, request.limit_s);
+    activity.enter_call("wait for all ranks");
+    auto result = collective();
     activity.leave_call();
-    return health.problems.empty() ? std::move(comm) : UniqueMpiComm();
+    return result;
+  };
+  // The ranks without a problem so far; null on the others.
+  auto const healthy_ranks = [&] {
+    bool const is_healthy = health.problems.empty();
+    UniqueMpiComm comm = meet([&] { return split(session.comm(), is_healthy ? 0 : 1); });
+    return is_healthy ? std::move(comm) : UniqueMpiComm();
   };
 
   // Who has a GPU where others have one?
+  RankHardware mine{session.host(), session.local_rank(), {}, session.rank()};
   bool const look_for_gpus = request.runtime.device != DeviceKind::cpu;
-  std::vector<RankHardware> hardware = see_hardware(world, look_for_gpus);
+  step("hardware",
+       [&] { mine = see_hardware(session, look_for_gpus ? LookForGpus::yes : LookForGpus::no); });
+  std::vector<RankHardware> hardware = meet([&] { return gather_hardware(session, mine); });
   bool any_gpu = request.runtime.device == DeviceKind::cuda;
   for (RankHardware const& rank : hardware) any_gpu = any_gpu || !rank.gpu_uuids.empty();
-  std::size_t const me = static_cast<std::size_t>(health.rank);
-  if (any_gpu && hardware[me].gpu_uuids.empty()) {
+  auto const me = static_cast<std::size_t>(session.rank());
+  if (any_gpu && mine.gpu_uuids.empty() && health.problems.empty()) {
     health.problems.push_back("no GPU is visible (the job runs on GPUs) look at nvidia-smi on " +
-                              host + ", and at --gpus-per-node");
+                              health.host + ", and at --gpus-per-node");
   }
-
-  // Every device alone.
-  std::optional<ChosenDevice> device;
   std::size_t const place = any_gpu ? drop_ranks_without_gpu(hardware, me) : me;
   DeviceRequest const wanted{request.runtime.device, request.runtime.share_gpu, request.under_slurm,
                              0};
-  std::vector<int> devices;
-  if (!hardware.empty()) devices = choose_devices(hardware, wanted);
+  (void)meet([&] {  // a refusal concerns all, and is told once
+    return on_first_rank(session, [&] {
+      if (!hardware.empty()) (void)choose_devices(hardware, wanted);
+      return std::string();
+    });
+  });
+
+  // Every device alone.
+  std::optional<ChosenDevice> device;
   if (health.problems.empty()) {
     step("device", [&] {
-      device =
-          use_device(hardware[place], devices[place], request.runtime.share_gpu ? health.rank : -1);
+      device = use_device(hardware[place], choose_devices(hardware, wanted)[place],
+                          request.runtime.share_gpu);
       health.device = device->name;
       health.gpu_uuid = device->gpu_uuid;
-      health.versions = versions_of(*device);
-      check_device(*device, request.runtime.share_gpu, health);
+      health.driver = device->driver;
+      health.hardware = device->hardware;
+      check_device(*device, request.runtime, health);
     });
   }
 
@@ -118,26 +137,32 @@ RankHealth examine_rank(MPI_Comm world, std::string const& host, ExamineRequest 
   UniqueMpiComm const folder_ranks = healthy_ranks();
   if (folder_ranks.get() != MPI_COMM_NULL && !request.run_dir.empty()) {
     step("folder", [&] {
-      FolderCheck const found =
-          check_folder(folder_ranks.get(), request.run_dir, request.need_bytes);
+      FolderCheck found = check_folder(folder_ranks.get(), request.run_dir, request.need_bytes);
       health.folder_s = found.seconds;
-      health.problems = found.problems;
+      health.folder_sees = std::move(found.sees);
+      health.problems = std::move(found.problems);
     });
   }
   UniqueMpiComm const link_ranks = healthy_ranks();
   if (link_ranks.get() != MPI_COMM_NULL) {
-    std::vector<std::string> const world_ranks =
-        all_gather_strings(link_ranks.get(), std::to_string(health.rank));
+    std::vector<int> job_rank;  // of each rank of the group
+    for (std::string const& text :
+         all_gather_strings(link_ranks.get(), std::to_string(health.rank)))
+      job_rank.push_back(std::stoi(text));
+    auto const in_job = [&](int rank) { return job_rank[static_cast<std::size_t>(rank)]; };
     step("links", [&] {
       ObservedTensorComm group(make_tensor_comm(duplicate(link_ranks.get()), device->device),
                                "healthy", activity);
       LinkCheck const found = check_links(group, link_ranks.get(), device->device);
-      health.problems = found.problems;
       health.link_gb_s = found.gb_s;
-      if (found.previous >= 0)
-        health.previous = std::stoi(world_ranks[static_cast<std::size_t>(found.previous)]);
+      if (found.previous >= 0) health.previous = in_job(found.previous);
+      for (int rank : found.exchanged) health.exchanged.push_back(in_job(rank));
+      for (int rank : found.wrong_from) health.wrong_from.push_back(in_job(rank));
     });
   }
+#ifdef DITBATCH_CUDA
+  if (device && device->device.is_cuda()) release_cached_memory();
+#endif
   health.seconds = static_cast<double>(now_ns() - begin_ns) / 1e9;
   return health;
 }

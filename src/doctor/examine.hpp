@@ -1,9 +1,8 @@
 #pragma once
 
-#include <mpi.h>
-
 #include <string>
 
+#include "comm/mpi_session.hpp"
 #include "config/run_config.hpp"
 #include "core/activity.hpp"
 #include "doctor/rank_health.hpp"
@@ -18,11 +17,11 @@ struct ExamineRequest {
   double limit_s = 60;    // for each step, before the watchdog names this rank
 };
 
-/// Collective over the world: looks at this rank's device, memory, links and run folder. What is
-/// wrong becomes a problem of the result; from then on this rank takes no part in the collectives
-/// of the others. Throws only what all ranks throw alike (they would share GPUs, or run on CPUs
+/// Collective over the job's ranks: looks at this rank's device, memory, links and run folder. What
+/// is wrong becomes a problem of the result; from then on this rank takes no part in what the
+/// others do together. Throws only what rank 0 finds wrong with all (they would share GPUs
 /// unasked).
-[[nodiscard]] RankHealth examine_rank(MPI_Comm world, std::string const& host,
-                                      ExamineRequest const& request, Activity& activity);
+[[nodiscard]] RankHealth examine_rank(MpiSession const& session, ExamineRequest const& request,
+                                      Activity& activity);
 
 }  // namespace ditbatch

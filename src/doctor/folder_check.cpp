@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "comm/mpi_comm.hpp"
@@ -45,29 +46,47 @@ std::string read_all(std::string const& path) {
   return text.str();
 }
 
+// The files of one rank, gone on every way out.
+struct TestFiles {
+  std::string written, renamed;
+  ~TestFiles() {
+    ::unlink(written.c_str());
+    ::unlink(renamed.c_str());
+  }
+};
+
 // As a shard is published: written, flushed, renamed, and read back.
-double publish_something(std::string const& run_dir, int rank) {
+double publish_something(TestFiles const& files) {
   std::string bytes(std::size_t{8} << 20U, '\0');
-  for (std::size_t i = 0; i < bytes.size(); ++i)
-    bytes[i] = static_cast<char>((i * 31 + static_cast<std::size_t>(rank)) % 251);
-  std::string const written = run_dir + "/.doctor-" + std::to_string(rank) + ".part";
-  std::string const renamed = run_dir + "/.doctor-" + std::to_string(rank);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>((i * 31) % 251);
   std::int64_t const begin_ns = now_ns();
-  write_durably(written, bytes);
-  require_call(::rename(written.c_str(), renamed.c_str()) == 0, renamed + ": rename");
-  bool const is_same = read_all(renamed) == bytes;
+  write_durably(files.written, bytes);
+  require_call(::rename(files.written.c_str(), files.renamed.c_str()) == 0,
+               files.renamed + ": rename");
+  bool const is_same = read_all(files.renamed) == bytes;
   double const seconds = static_cast<double>(now_ns() - begin_ns) / 1e9;
-  ::unlink(renamed.c_str());
   require(is_same, ExitCode::io,
-          renamed + ": 8 MiB were read back changed (just written) check this file system");
+          files.renamed + ": 8 MiB were read back changed (just written) check this file system");
   return seconds;
+}
+
+// "the files of 8 ranks (1a2b3c4d)": how many, and a hash of which.
+std::string files_seen(std::string const& run_dir, std::string const& prefix) {
+  std::set<std::string> names;
+  for (auto const& entry : fs::directory_iterator(run_dir)) {
+    std::string const name = entry.path().filename();
+    if (name.rfind(prefix, 0) == 0) names.insert(name);
+  }
+  std::string list;
+  for (std::string const& name : names) list += name + "\n";
+  return "the test files of " + std::to_string(names.size()) + " ranks (" +
+         to_hex(sha256(list)).substr(0, 8) + ")";
 }
 
 }  // namespace
 
 FolderCheck check_folder(MPI_Comm comm, std::string const& run_dir, double need_bytes) {
   FolderCheck result;
-  int const rank = rank_of(comm);
   auto const noting_errors = [&result](auto const& body) {
     try {
       body();
@@ -75,9 +94,15 @@ FolderCheck check_folder(MPI_Comm comm, std::string const& run_dir, double need_
       result.problems.emplace_back(error.what());
     }
   };
+  // The parts of an array job may do the same in the same folder at the same time.
+  std::string const job =
+      broadcast_string(comm, std::to_string(unix_time_ns()) + "-" + std::to_string(::getpid()), 0);
+  std::string const prefix = ".doctor-" + job + "-";
+  std::string const mine = run_dir + "/" + prefix + std::to_string(rank_of(comm));
+  TestFiles const files{run_dir + "/.part" + prefix + std::to_string(rank_of(comm)), mine};
   noting_errors([&] {
     fs::create_directories(run_dir);
-    result.seconds = publish_something(run_dir, rank);
+    result.seconds = publish_something(files);
     auto const free_bytes = static_cast<double>(fs::space(run_dir).available);
     require(free_bytes >= need_bytes, ExitCode::io,
             run_dir + ": " + std::to_string(static_cast<std::uint64_t>(free_bytes)) +
@@ -85,19 +110,9 @@ FolderCheck check_folder(MPI_Comm comm, std::string const& run_dir, double need_
                 std::to_string(static_cast<std::uint64_t>(need_bytes)) +
                 " (before compression) make room, or choose another run_dir");
   });
-
-  // The first rank leaves a file that all others have to find.
-  std::string const shared = run_dir + "/.doctor-shared";
-  std::string const content = std::to_string(now_ns()) + "-" + std::to_string(::getpid());
-  if (rank == 0) noting_errors([&] { write_durably(shared, content); });
-  std::string const expected = broadcast_string(comm, content, 0);
-  if (rank != 0 && read_all(shared) != expected) {
-    result.problems.push_back(run_dir +
-                              ": the first rank's file is not there (not a shared file system, or "
-                              "another folder) use one that all nodes mount");
-  }
   check_mpi(MPI_Barrier(comm));
-  if (rank == 0) ::unlink(shared.c_str());
+  if (result.problems.empty()) noting_errors([&] { result.sees = files_seen(run_dir, prefix); });
+  check_mpi(MPI_Barrier(comm));
   return result;
 }
 

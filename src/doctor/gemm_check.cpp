@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "comm/device.hpp"
 #include "core/sha256.hpp"
@@ -40,16 +41,16 @@ GemmCheck check_gemm(c10::Device device, double seconds) {
   double gemm_s = 0;
   while (static_cast<double>(now_ns() - begin_ns) / 1e9 < seconds || result.repetitions == 0) {
     std::int64_t const batch_begin_ns = now_ns();
-    at::Tensor product;
-    for (int i = 0; i < batch; ++i) product = at::mm(a, b);
+    std::vector<at::Tensor> products;
+    for (int i = 0; i < batch; ++i) products.push_back(at::mm(a, b));
     synchronize(device);
     gemm_s += static_cast<double>(now_ns() - batch_begin_ns) / 1e9;
-    differing += (product != first).any();
-    result.repetitions += 1;
+    for (at::Tensor const& product : products) differing += (product != first).any();
+    result.repetitions += batch;
   }
   result.differing = static_cast<int>(differing.item<std::int64_t>());
   auto const operations = 2.0 * static_cast<double>(size * size * inner);
-  result.tflops = operations * batch * result.repetitions / gemm_s / 1e12;
+  result.tflops = operations * result.repetitions / gemm_s / 1e12;
   at::Tensor const host = first.cpu().contiguous();
   result.sha256 = to_hex(sha256(host.const_data_ptr(), host.nbytes()));
   return result;

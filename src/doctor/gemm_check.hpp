@@ -10,7 +10,7 @@ struct GemmCheck {
   std::string sha256;  // of the product; equal on all sound devices of one kind
   double tflops = 0;
   int repetitions = 0;
-  int differing = 0;  // repetitions with another product than the first
+  int differing = 0;  // products that are not the first one
 };
 
 /// Multiplies the same two matrices again and again for `seconds` and compares the products: bf16

@@ -1,5 +1,6 @@
 #include "doctor/gpu_state.hpp"
 
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
@@ -107,26 +108,30 @@ void add_xids(std::vector<std::string>& problems) {
     if (xid.age_s < day_s)
       problems.push_back("Xid " + std::to_string(xid.number) + " " +
                          std::to_string(static_cast<int>(xid.age_s / 60)) + " minutes ago (" +
-                         xid.text + ") have the GPU reset");
+                         xid.text + ") have the GPU reset; this line stays for a day");
   }
 }
 
 }  // namespace
 
-std::vector<std::string> gpu_problems(std::string const& gpu_uuid, bool is_shared) {
+std::vector<std::string> gpu_problems(std::string const& gpu_uuid) {
   std::vector<std::string> problems;
   add_nvml_problems(gpu_uuid, problems);
   add_xids(problems);
-  std::size_t free_bytes = 0, total_bytes = 0;
-  check_cuda(cudaMemGetInfo(&free_bytes, &total_bytes));
-  if (!is_shared &&
-      static_cast<double>(free_bytes) < least_free_share * static_cast<double>(total_bytes)) {
-    problems.push_back(std::to_string((total_bytes - free_bytes) >> 20U) + " of " +
-                       std::to_string(total_bytes >> 20U) +
-                       " MiB are in use (another process) end it, or allow sharing with [runtime] "
-                       "share_gpu = true");
-  }
   return problems;
 }
+
+std::vector<std::string> taken_memory() {
+  std::size_t free_bytes = 0, total_bytes = 0;
+  check_cuda(cudaMemGetInfo(&free_bytes, &total_bytes));
+  if (static_cast<double>(free_bytes) >= least_free_share * static_cast<double>(total_bytes))
+    return {};
+  return {std::to_string((total_bytes - free_bytes) >> 20U) + " of " +
+          std::to_string(total_bytes >> 20U) +
+          " MiB are in use (another process) end it, or allow sharing with [runtime] share_gpu = "
+          "true"};
+}
+
+void release_cached_memory() { c10::cuda::CUDACachingAllocator::emptyCache(); }
 
 }  // namespace ditbatch

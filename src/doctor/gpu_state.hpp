@@ -5,10 +5,16 @@
 
 namespace ditbatch {
 
-/// What the driver (NVML), CUDA and the kernel's log say against the current GPU: uncorrected ECC
-/// errors, failed or pending row remaps, hardware slow-down, Xids of the last day, and memory that
-/// other processes hold (only if the GPU is this rank's alone). Empty where all is well or nobody
-/// may know.
-[[nodiscard]] std::vector<std::string> gpu_problems(std::string const& gpu_uuid, bool is_shared);
+/// What the driver (NVML) and the kernel's log say against the current GPU: uncorrected ECC errors,
+/// failed or pending row remaps, hardware slow-down (ask under load), Xids of the last day. Empty
+/// where all is well or nobody may know.
+[[nodiscard]] std::vector<std::string> gpu_problems(std::string const& gpu_uuid);
+
+/// The current GPU's memory that other processes hold, as a problem; empty if that is little. Asked
+/// before this process takes any.
+[[nodiscard]] std::vector<std::string> taken_memory();
+
+/// Gives what this process only keeps for later back to the GPU.
+void release_cached_memory();
 
 }  // namespace ditbatch

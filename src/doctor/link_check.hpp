@@ -15,13 +15,14 @@ namespace ditbatch {
 [[nodiscard]] double host_copy_gb_s(c10::Device gpu);
 
 struct LinkCheck {
-  int previous = -1;  // rank of `group` that sends to this one; -1 in a group of one
-  double gb_s = 0;    // from there
-  std::vector<std::string> problems;  // whose bytes came wrong
+  int previous = -1;            // rank of `group` that sends to this one; -1 in a group of one
+  double gb_s = 0;              // from there
+  std::vector<int> exchanged;   // ranks of `group` that sent known values here
+  std::vector<int> wrong_from;  // those of them whose values came changed
 };
 
-/// Collective over `group`, whose host side is `comm`: every rank sends to every other one, then
-/// each to its next; the bytes are compared with what must come.
+/// Collective over `group`, whose host side is `comm`: every rank sends known values to all others
+/// (in a large group to those 1, 2, 4, ... places further), then much to its next.
 [[nodiscard]] LinkCheck check_links(TensorComm& group, MPI_Comm comm, c10::Device device);
 
 }  // namespace ditbatch

@@ -4,8 +4,9 @@
 
 namespace ditbatch {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankHealth, rank, host, device, gpu_uuid, versions, gemm_sha256,
-                                   gemm_tflops, copy_gb_s, previous, link_gb_s, folder_s, seconds,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankHealth, rank, local_rank, host, device, gpu_uuid, driver,
+                                   program, hardware, gemm_sha256, gemm_tflops, copy_gb_s, previous,
+                                   link_gb_s, exchanged, wrong_from, folder_sees, folder_s, seconds,
                                    problems)
 
 std::string to_message(RankHealth const& health) { return nlohmann::json(health).dump(); }

@@ -15,17 +15,21 @@ ColumnBlock::~ColumnBlock() {
   }
 }
 
-void const* ColumnBlock::value(char const* name, hid_t dataset, hid_t type, std::size_t row_bytes,
-                               std::uint64_t row, std::string const& path) {
-  auto found = columns_.find(name);
-  if (found == columns_.end()) {
-    // Zeros: what a failed read leaves of texts and lists can be given back.
-    found = columns_.emplace(name, Column{}).first;
-    found->second.type = UniqueH5Type(check_h5(H5Tcopy(type), path));
-    found->second.values.resize(row_bytes * rows_);
-    read_rows(dataset, first_, rows_, type, found->second.values.data(), path);
-  }
-  return found->second.values.data() + (row - first_) * row_bytes;
+void const* ColumnBlock::find(char const* name, std::uint64_t row) const {
+  auto const column = columns_.find(name);
+  return column == columns_.end()
+             ? nullptr
+             : column->second.values.data() + (row - first_) * column->second.row_bytes;
+}
+
+void ColumnBlock::load(char const* name, hid_t dataset, hid_t type, std::size_t row_bytes,
+                       std::string const& path) {
+  // Zeros: what a failed read leaves of texts and lists can be given back.
+  Column& column = columns_[name];
+  column.type = UniqueH5Type(check_h5(H5Tcopy(type), path));
+  column.row_bytes = row_bytes;
+  column.values.resize(row_bytes * rows_);
+  read_rows(dataset, first_, rows_, type, column.values.data(), path);
 }
 
 }  // namespace ditbatch

@@ -22,15 +22,17 @@ class ColumnBlock {
   [[nodiscard]] bool holds(std::uint64_t row) const {
     return row >= first_ && row - first_ < rows_;
   }
-  /// The value of a row that the block holds: `row_bytes` of memory of `type`; texts and lists stay
-  /// the block's. Throws Error(io) where any of its rows cannot be read.
-  [[nodiscard]] void const* value(char const* name, hid_t dataset, hid_t type,
-                                  std::size_t row_bytes, std::uint64_t row,
-                                  std::string const& path);
+  /// The value of a row that the block holds, null before load(); texts and lists stay the block's.
+  [[nodiscard]] void const* find(char const* name, std::uint64_t row) const;
+  /// Reads a column, `row_bytes` of memory of `type` a row. Throws Error(io) where any of its rows
+  /// cannot be read.
+  void load(char const* name, hid_t dataset, hid_t type, std::size_t row_bytes,
+            std::string const& path);
 
  private:
   struct Column {
     UniqueH5Type type;
+    std::size_t row_bytes = 0;
     std::vector<std::byte> values;
   };
   std::uint64_t first_, rows_;

@@ -72,24 +72,30 @@ struct Reader {
   ColumnBlock& block;
   std::uint64_t row;
   std::string const& path;
-  template <class Value>
-  [[nodiscard]] Value const& value(char const* name, hid_t type) {
-    return *static_cast<Value const*>(
-        block.value(name, dataset(name), type, sizeof(Value), row, path));
+  template <class Value, class MakeType>
+  [[nodiscard]] Value const& value(char const* name, MakeType const& type) {
+    void const* found = block.find(name, row);
+    if (found == nullptr) {
+      block.load(name, dataset(name), type(), sizeof(Value), path);
+      found = block.find(name, row);
+    }
+    return *static_cast<Value const*>(found);
   }
   void text(char const* name, std::string& text) {
-    char const* const read = value<char*>(name, text_type(path).get());
+    UniqueH5Type made;
+    char const* const read = value<char*>(name, [&] { return (made = text_type(path)).get(); });
     if (read != nullptr) text = read;
   }
   template <class Number>
   void number(char const* name, Number& number) {
-    number = value<Number>(name, number_type<Number>());
+    number = value<Number>(name, number_type<Number>);
   }
   void digest(char const* name, Sha256Digest& digest) {
-    digest = value<Sha256Digest>(name, H5T_NATIVE_UINT8);
+    digest = value<Sha256Digest>(name, number_type<std::uint8_t>);
   }
   void floats(char const* name, std::vector<float>& floats) {
-    auto const& list = value<hvl_t>(name, floats_type(path).get());
+    UniqueH5Type made;
+    auto const& list = value<hvl_t>(name, [&] { return (made = floats_type(path)).get(); });
     auto const* first = static_cast<float const*>(list.p);
     floats.assign(first, first + list.len);
   }
@@ -222,8 +228,7 @@ ShardRow ShardFile::read_columns(std::uint64_t row) const {
     return read;
   };
   if (!block_ || !block_->rows.holds(row)) {
-    std::uint64_t const first = row - row % rows_per_chunk;
-    block_.reset(new Block{{first, std::min<std::uint64_t>(rows_per_chunk, rows_ - first)}, true});
+    block_.reset(new Block{{row, std::min<std::uint64_t>(rows_per_chunk, rows_ - row)}, true});
   }
   if (block_->is_readable) {
     try {

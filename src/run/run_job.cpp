@@ -145,7 +145,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   clock.enter(Phase::load);
   std::uint64_t const checkpoint_bytes = input.checkpoint.component("transformer").weight_bytes();
   ChosenDevice const device =
-      choose_device(session.comm(), {config.runtime.device, config.runtime.share_gpu,
+      choose_device(session, {config.runtime.device, config.runtime.share_gpu,
                                      std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
   MeshComms comms = make_mesh_comms(session.comm(), input.mesh, device.device);
   observe(comms, activity);

@@ -16,7 +16,7 @@ std::vector<RankHardware> cluster(int nodes, int gpus) {
     for (int gpu = 0; gpu < gpus; ++gpu)
       uuids.push_back("GPU-" + std::to_string(node) + "-" + std::to_string(gpu));
     for (int local = 0; local < gpus; ++local)
-      ranks.push_back({"node" + std::to_string(node), local, uuids});
+      ranks.push_back({"node" + std::to_string(node), local, uuids, node * gpus + local});
   }
   return ranks;
 }
@@ -34,9 +34,16 @@ BOOST_AUTO_TEST_CASE(each_of_512_ranks_gets_a_gpu_of_its_own) {
     BOOST_TEST(devices[rank] == static_cast<int>(rank % 8));
 }
 
+BOOST_AUTO_TEST_CASE(a_rank_that_is_left_out_keeps_its_gpu) {
+  auto ranks = cluster(1, 4);
+  ranks.erase(ranks.begin() + 1);
+  std::vector<int> const expected{0, 2, 3};
+  BOOST_TEST(choose_devices(ranks, {}) == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_shared_gpu_is_refused_by_name_unless_allowed) {
   auto ranks = cluster(1, 2);
-  ranks.push_back({"node0", 2, ranks[0].gpu_uuids});
+  ranks.push_back({"node0", 2, ranks[0].gpu_uuids, 2});
   BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, {}), Error, [](Error const& e) {
     return mentions(e, "GPU-0-0") && mentions(e, "share_gpu");
   });
@@ -47,14 +54,14 @@ BOOST_AUTO_TEST_CASE(a_shared_gpu_is_refused_by_name_unless_allowed) {
 
 BOOST_AUTO_TEST_CASE(a_mix_of_nodes_with_and_without_gpus_names_the_nodes) {
   auto ranks = cluster(2, 4);
-  ranks.push_back({"node7", 0, {}});
+  ranks.push_back({"node7", 0, {}, 8});
   BOOST_CHECK_EXCEPTION((void)choose_devices(ranks, {}), Error, [](Error const& e) {
     return mentions(e, "node7") && mentions(e, "--gpus-per-node");
   });
 }
 
 BOOST_AUTO_TEST_CASE(a_cluster_job_or_a_big_checkpoint_does_not_run_on_cpus_unasked) {
-  std::vector<RankHardware> const ranks(4, RankHardware{"cpu1", 0, {}});
+  std::vector<RankHardware> const ranks(4, RankHardware{"cpu1", 0, {}, 0});
   BOOST_TEST(choose_devices(ranks, {})[3] == -1);  // a laptop
   DeviceRequest slurm, big, asked;
   slurm.under_slurm = true;

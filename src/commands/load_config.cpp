@@ -1,0 +1,29 @@
+#include "commands/load_config.hpp"
+
+#include "config/load_run_config.hpp"
+#include "core/error.hpp"
+#include "run/verdict.hpp"
+
+namespace ditbatch {
+
+RunConfig load_config(MpiSession const& session, std::string const& path,
+                      std::vector<std::string> const& overrides) {
+  RunConfig config;
+  auto const load = [&] {
+    Problems problems;
+    config = load_run_config(path, overrides, problems);
+    problems.throw_if_any();
+    return std::string();
+  };
+  (void)on_first_rank(session, load);
+  if (session.rank() == 0) return config;
+  try {
+    (void)load();
+  } catch (BadInput const& error) {
+    throw Error(ExitCode::io, session.host() + " reads another configuration than rank 0 (" +
+                                  error.what() + ") use a file that all nodes see");
+  }
+  return config;
+}
+
+}  // namespace ditbatch
