@@ -68,8 +68,8 @@ RankHealth examine_rank(MpiSession const& session, ExamineRequest const& request
   health.rank = session.rank();
   health.local_rank = session.local_rank();
   health.host = session.host();
-  health.program =
-      std::string("ditbatch ") + build_info::version + " (" + build_info::git_revision + ")";
+  health.program = build_info::version;
+  health.program += std::string(" (") + build_info::git_revision + ")";
   auto const step = [&](char const* name, auto const& body) {
     activity.enter_phase(name, {}, request.limit_s);
     try {
