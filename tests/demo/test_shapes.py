@@ -94,10 +94,9 @@ class ScorerOnScenes(unittest.TestCase):
         own, shuffled, chance = scores.values()
         for name in ("colour", "shape", "count", "relation", "all", "size"):
             self.assertGreaterEqual(own[name], 0.99, name)
-            if name != "relation":  # perfect eyes see a relation, but not where else things happen to lie
-                self.assertLess(abs(shuffled[name] - chance[name]), 0.1, name)
+            # Of the pictures half have a relation, and apart from it things lie at random.
+            self.assertLess(abs(shuffled[name] - chance[name]), 0.15 if name == "relation" else 0.1, name)
         self.assertGreaterEqual(own["background"], 0.97)
-        self.assertLess(shuffled["relation"], 0.55)
         self.assertLess(shuffled["all"], 0.05)
 
 

@@ -21,16 +21,16 @@ SIZES = ((128, 128), (192, 128), (128, 192), (192, 192), (256, 256), (256, 128),
 WEIGHTS = (4, 2, 2, 4, 4, 2, 2, 2, 1, 1)
 
 
-def perfect_eyes(scene):
-    """What a faultless scorer finds in a picture of the scene; places that keep its relation."""
+def perfect_eyes(scene, rng):
+    """What a faultless scorer finds in a picture of the scene: places that keep its relation, and are random apart from it."""
     objects = []
     for number, group in enumerate(scene.groups):
-        sign = -1 if scene.relation in ("right of", "below") else 1
-        step = sign * number * 100.0
-        across = scene.relation in ("left of", "right of")
-        for member in range(group.count):
-            objects.append({"shape": group.shape, "colour": group.colour, "size": group.size or "medium",
-                            "x": step if across else 7.0 * member, "y": 7.0 * member if across else step})
+        side = number if scene.relation in ("left of", "above") else -number
+        for _ in range(group.count):
+            place = {"x": rng.random(), "y": rng.random()}
+            if scene.relation:
+                place["x" if scene.relation in ("left of", "right of") else "y"] += side
+            objects.append({"shape": group.shape, "colour": group.colour, "size": group.size or "medium", **place})
     return {"objects": objects, "background": scene.background}
 
 
@@ -48,7 +48,7 @@ def check(count, seed=77):
     rng.shuffle(shuffled)
     score = lambda asked, seen: score_shapes.summarise([score_shapes.judge(a, s) for a, s in zip(asked, seen)])
     return {"own captions": score(truths, found), "shuffled captions": score(shuffled, found),
-            "shuffled captions, perfect eyes": score(shuffled, [perfect_eyes(scene) for scene in scenes])}
+            "shuffled captions, perfect eyes": score(shuffled, [perfect_eyes(scene, rng) for scene in scenes])}
 
 
 if __name__ == "__main__":
