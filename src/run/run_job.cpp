@@ -47,10 +47,15 @@ struct Office {
   std::unique_ptr<WorkServer> server;
 };
 
-// The watchdog outlives the communicators, also when an error unwinds.
-struct ForgetCollectives {
+// The watchdog and rank 0's office outlive the communicators, also when an error unwinds: the one
+// must not abort them any more, and the other's server not look for requests.
+struct LetGoOfComms {
   Watchdog& watchdog;
-  ~ForgetCollectives() { watchdog.forget_collectives(); }
+  Office* office;  // null on the other ranks
+  ~LetGoOfComms() {
+    watchdog.forget_collectives();
+    if (office != nullptr) office->server.reset();
+  }
 };
 
 void open_queue(Office& office, RunConfig const& config, MeshComms const& comms) {
@@ -149,7 +154,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                                      std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
   MeshComms comms = make_mesh_comms(session.comm(), input.mesh, device.device);
   observe(comms, activity);
-  ForgetCollectives const forget{watchdog};
+  LetGoOfComms const at_the_end{watchdog, office.get()};
   RankPlace const place{session.rank(), comms.coordinate.replica, session.host(),
                         device.name,    device.gpu_uuid,          device.driver};
   std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
