@@ -1,10 +1,7 @@
 #include "doctor/folder_check.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -14,30 +11,13 @@
 #include "core/error.hpp"
 #include "core/sha256.hpp"
 #include "core/trace.hpp"
+#include "run/write_text.hpp"
 
 namespace ditbatch {
 
 namespace fs = std::filesystem;
 
 namespace {
-
-void require_call(bool is_good, std::string const& what) {
-  require(is_good, ExitCode::io,
-          what + " fails (" + std::strerror(errno) + ") check permissions, quota and the mount");
-}
-
-void write_durably(std::string const& path, std::string const& bytes) {
-  int const file = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
-  require_call(file >= 0, path + ": open");
-  ssize_t const written = ::write(file, bytes.data(), bytes.size());
-  bool const is_whole = written == static_cast<ssize_t>(bytes.size());
-  bool const is_flushed = is_whole && ::fsync(file) == 0;
-  int const error = is_whole || written < 0 ? errno : ENOSPC;
-  ::close(file);
-  errno = error;
-  require_call(is_whole, path + ": write");
-  require_call(is_flushed, path + ": fsync");
-}
 
 std::string read_all(std::string const& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -46,27 +26,25 @@ std::string read_all(std::string const& path) {
   return text.str();
 }
 
-// The files of one rank, gone on every way out.
-struct TestFiles {
-  std::string written, renamed;
-  ~TestFiles() {
-    ::unlink(written.c_str());
-    ::unlink(renamed.c_str());
+// The file of one rank, gone on every way out.
+struct TestFile {
+  std::string path;
+  ~TestFile() {
+    ::unlink((path + ".new").c_str());  // what write_text leaves where it fails
+    ::unlink(path.c_str());
   }
 };
 
-// As a shard is published: written, flushed, renamed, and read back.
-double publish_something(TestFiles const& files) {
+// As everything is written into the run folder: flushed, renamed; and read back.
+double publish_something(std::string const& path) {
   std::string bytes(std::size_t{8} << 20U, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>((i * 31) % 251);
   std::int64_t const begin_ns = now_ns();
-  write_durably(files.written, bytes);
-  require_call(::rename(files.written.c_str(), files.renamed.c_str()) == 0,
-               files.renamed + ": rename");
-  bool const is_same = read_all(files.renamed) == bytes;
+  write_text(path, bytes);
+  bool const is_same = read_all(path) == bytes;
   double const seconds = static_cast<double>(now_ns() - begin_ns) / 1e9;
   require(is_same, ExitCode::io,
-          files.renamed + ": 8 MiB were read back changed (just written) check this file system");
+          path + ": 8 MiB were read back changed (just written) check this file system");
   return seconds;
 }
 
@@ -98,11 +76,10 @@ FolderCheck check_folder(MPI_Comm comm, std::string const& run_dir, double need_
   std::string const job =
       broadcast_string(comm, std::to_string(unix_time_ns()) + "-" + std::to_string(::getpid()), 0);
   std::string const prefix = ".doctor-" + job + "-";
-  std::string const mine = run_dir + "/" + prefix + std::to_string(rank_of(comm));
-  TestFiles const files{run_dir + "/.part" + prefix + std::to_string(rank_of(comm)), mine};
+  TestFile const file{run_dir + "/" + prefix + std::to_string(rank_of(comm))};
   noting_errors([&] {
     fs::create_directories(run_dir);
-    result.seconds = publish_something(files);
+    result.seconds = publish_something(file.path);
     auto const free_bytes = static_cast<double>(fs::space(run_dir).available);
     require(free_bytes >= need_bytes, ExitCode::io,
             run_dir + ": " + std::to_string(static_cast<std::uint64_t>(free_bytes)) +
