@@ -117,7 +117,7 @@ std::vector<RankHardware> gather_hardware(MpiSession const& session, RankHardwar
   return ranks;
 }
 
-ChosenDevice use_device(RankHardware const& hardware, int device, bool share_gpu) {
+ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest const& request) {
   // One thread a rank: with more, a GEMM splits K over threads and its bits depend on their number.
   at::set_num_threads(1);
   ChosenDevice chosen;
@@ -131,11 +131,11 @@ ChosenDevice use_device(RankHardware const& hardware, int device, bool share_gpu
   chosen.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
   chosen.gpu_uuid = hardware.gpu_uuids[static_cast<std::size_t>(device)];
   chosen.driver = gpu_driver_version();
-  chosen.name = use_cuda_device(chosen.device, share_gpu ? hardware.rank : -1);
+  chosen.name = use_cuda_device(chosen.device, request.share_gpu ? hardware.rank : -1);
   chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
 #else
   (void)hardware;
-  (void)share_gpu;
+  (void)request;
 #endif
   return chosen;
 }
@@ -144,7 +144,7 @@ ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& reque
   LookForGpus const look = request.kind == DeviceKind::cpu ? LookForGpus::no : LookForGpus::yes;
   std::vector<RankHardware> const ranks = gather_hardware(session, see_hardware(session, look));
   auto const rank = static_cast<std::size_t>(session.rank());
-  return use_device(ranks[rank], choose_devices(ranks, request)[rank], request.share_gpu);
+  return use_device(ranks[rank], choose_devices(ranks, request)[rank], request);
 }
 
 void synchronize(c10::Device device) {

@@ -47,9 +47,10 @@ struct ChosenDevice {
       hardware;  // name, library versions and pinned algorithms: bits are compared within one value
 };
 
-/// Makes the device current: one of choose_devices() for a rank with this hardware. With
-/// `share_gpu` several ranks may use it.
-[[nodiscard]] ChosenDevice use_device(RankHardware const& hardware, int device, bool share_gpu);
+/// Makes the device current: the one that choose_devices() gave a rank with this hardware for this
+/// request.
+[[nodiscard]] ChosenDevice use_device(RankHardware const& hardware, int device,
+                                      DeviceRequest const& request);
 
 /// Collective over the job's ranks: gathers what they see, decides, and makes the device current.
 [[nodiscard]] ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& request);

@@ -123,8 +123,7 @@ RankHealth examine_rank(MpiSession const& session, ExamineRequest const& request
   std::optional<ChosenDevice> device;
   if (health.problems.empty()) {
     step("device", [&] {
-      device = use_device(hardware[place], choose_devices(hardware, wanted)[place],
-                          request.runtime.share_gpu);
+      device = use_device(hardware[place], choose_devices(hardware, wanted)[place], wanted);
       health.device = device->name;
       health.gpu_uuid = device->gpu_uuid;
       health.driver = device->driver;

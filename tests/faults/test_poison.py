@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A record that fails every time: tried again, written to failed.jsonl, exit 3, and all others are made.
+"""A record that fails every time: tried again, written to failed.jsonl, exit 3, and all others are made. An error outside
+any record ends the job with 70, also at rank 0, whose other threads still serve the queue.
 
     test_poison.py DITBATCH_FAULTY MPIRUN_SH WORK_DIR
 """
@@ -7,6 +8,7 @@ import json
 import pathlib
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from fault_job import FaultJob, make_pipeline
 
@@ -22,7 +24,7 @@ def failures(made):
 def poisoned(expected, phase, ranks, mesh):
     made = FaultJob(PROGRAM, MPIRUN, WORK / f"{phase}-{ranks}-{len(mesh)}", WORK / "pipeline", RECORDS, "[limits]\nretries = 2\n")
     fault = f"throw:{phase}:record=r3"
-    errors, _ = made.run(ranks, *mesh, fault=fault, expect=3)
+    made.run(ranks, *mesh, fault=fault, expect=3)
     others = {key: value for key, value in expected.items() if key != "r3"}
     assert made.hashes() == others, "the others are not as they were"
     [failed] = failures(made)
@@ -35,7 +37,14 @@ def poisoned(expected, phase, ranks, mesh):
     # Tried again, and made: no longer listed.
     made.run(ranks, *mesh, "--retry-failed")
     assert made.hashes() == expected and not failures(made)
-    return errors.count("a planted error")
+
+
+def thrown_outside_records(expected, phase, ranks):
+    made = FaultJob(PROGRAM, MPIRUN, WORK / f"outside-{phase}-{ranks}", WORK / "pipeline", RECORDS)
+    errors, _ = made.run(ranks, fault=f"throw:{phase}:rank=0", expect=70)
+    assert "a planted error" in errors, errors
+    made.run(ranks)
+    assert made.hashes() == expected
 
 
 def main():
@@ -45,10 +54,14 @@ def main():
     undisturbed = FaultJob(PROGRAM, MPIRUN, WORK / "undisturbed", WORK / "pipeline", RECORDS)
     undisturbed.run(1)
     expected = undisturbed.hashes()
-    for phase in ("text", "denoise", "decode"):
-        poisoned(expected, phase, 2, [])
-    poisoned(expected, "text", 2, ["--set=mesh.ulysses=2"])
+    cases = [(phase, 2, []) for phase in ("text", "denoise", "decode")] + [("text", 2, ["--set=mesh.ulysses=2"])]
+    with ThreadPoolExecutor(len(cases)) as pool:  # they wait more than they work
+        list(pool.map(lambda case: poisoned(expected, *case), cases))
     print("4 poisoned jobs: retried, recorded, exit 3; the other images and the retried one have the same bits")
+    for phase in ("wait", "drain"):
+        for ranks in (1, 3):
+            thrown_outside_records(expected, phase, ranks)
+    print("4 jobs with an error outside any record: exit 70, completed afterwards")
 
 
 if __name__ == "__main__":
