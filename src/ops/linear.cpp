@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
 #include "ops/ops.hpp"
 #ifdef DITBATCH_CUDA
 #include "ops/cuda/cuda_ops.hpp"
@@ -52,6 +53,25 @@ at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor cons
   if (rows.size(0) == 0) return at::empty(shape, x.options());
   if (x.scalar_type() != at::kFloat) return linear_in_blocks(rows, weight, bias).reshape(shape);
   return linear_padded(rows, std::max(rows.size(0), least_rows), weight, bias).reshape(shape);
+}
+
+void linear_into(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
+                 at::Tensor const& out, Epilogue epilogue) {
+#ifdef DITBATCH_CUDA
+  if (x.is_cuda()) return cuda::linear_into(x, weight, bias, out, epilogue);
+#endif
+  at::Tensor const product = linear(x, weight, bias);
+  out.copy_(epilogue == Epilogue::gelu_tanh ? gelu_tanh(product) : product);
+}
+
+Linear join(std::vector<Linear> const& layers) {
+  std::vector<at::Tensor> weights, biases;
+  for (Linear const& layer : layers) {
+    weights.push_back(layer.weight);
+    if (layer.bias.defined()) biases.push_back(layer.bias);
+  }
+  ensure(biases.empty() || biases.size() == layers.size(), "all joined layers have a bias or none");
+  return {at::cat(weights), biases.empty() ? at::Tensor() : at::cat(biases)};
 }
 
 Linear take_linear(WeightSource& source, std::string const& name, std::int64_t in, std::int64_t out,

@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "ops/ops.hpp"
+
 // CUDA versions of ops whose stock kernels choose their algorithm by the number of rows or heads.
 namespace ditbatch::ops::cuda {
 
@@ -10,7 +12,11 @@ namespace ditbatch::ops::cuda {
 [[nodiscard]] at::Tensor linear(at::Tensor const& x, at::Tensor const& weight,
                                 at::Tensor const& bias);
 
-/// q (1, Sq, H, D), k and v (1, Sk, H, D) -> (1, Sq, H, D). 16-bit types with heads of at most 128
+/// ops::linear_into().
+void linear_into(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
+                 at::Tensor const& out, Epilogue epilogue);
+
+/// q (B, Sq, H, D), k and v (B, Sk, H, D) -> (B, Sq, H, D). 16-bit types with heads of at most 128
 /// channels by cuDNN; others head by head through linear().
 [[nodiscard]] at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v);
 
