@@ -4,51 +4,69 @@
 
 #include <utility>
 
+#include "core/error.hpp"
+#ifdef DITBATCH_CUDA
+#include "comm/device_marks.hpp"
+#endif
+
 namespace ditbatch {
 
 namespace {
 
 class ScopedCall {
  public:
-  ScopedCall(Activity& activity, std::string const& call) : activity_(activity) {
-    activity_.enter_call(call);
+  ScopedCall(CallObserver const& observer, std::string const& call) : observer_(observer) {
+    observer_.enter(call);
   }
   ScopedCall(ScopedCall const&) = delete;
   ScopedCall& operator=(ScopedCall const&) = delete;
-  ~ScopedCall() { activity_.leave_call(); }
+  ~ScopedCall() { observer_.leave(); }
 
  private:
-  Activity& activity_;
+  CallObserver const& observer_;
 };
 
 }  // namespace
 
 ObservedTensorComm::ObservedTensorComm(std::unique_ptr<TensorComm> comm, std::string name,
-                                       Activity& activity)
-    : comm_(std::move(comm)), name_(std::move(name)), activity_(activity) {}
+                                       CallObserver observer)
+    : comm_(std::move(comm)), name_(std::move(name)), observer_(std::move(observer)) {}
 
 std::vector<at::Tensor> ObservedTensorComm::all_to_all(
     std::vector<at::Tensor> const& send,
     std::vector<std::vector<std::int64_t>> const& receive_shapes) {
-  ScopedCall const call(activity_, name_ + " all_to_all");
+  ScopedCall const call(observer_, name_ + " all_to_all");
   return comm_->all_to_all(send, receive_shapes);
 }
 
 at::Tensor ObservedTensorComm::all_gather_rows(at::Tensor const& local,
                                                std::vector<std::int64_t> const& rows) {
-  ScopedCall const call(activity_, name_ + " all_gather");
+  ScopedCall const call(observer_, name_ + " all_gather");
   return comm_->all_gather_rows(local, rows);
 }
 
 at::Tensor ObservedTensorComm::broadcast(at::Tensor const& tensor, int root) {
-  ScopedCall const call(activity_, name_ + " broadcast");
+  ScopedCall const call(observer_, name_ + " broadcast");
   return comm_->broadcast(tensor, root);
 }
 
-void observe(MeshComms& comms, Activity& activity) {
+CallObserver make_call_observer(Activity& activity, c10::Device device) {
+#ifdef DITBATCH_CUDA
+  if (device.is_cuda()) {
+    auto const marks = std::make_shared<DeviceMarks>();
+    activity.follow_device([marks] { return marks->last(); });
+    return {[marks](std::string const& call) { marks->enter(call); }, [] {}};
+  }
+#endif
+  ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
+  return {[&activity](std::string const& call) { activity.enter_call(call); },
+          [&activity] { activity.leave_call(); }};
+}
+
+void observe(MeshComms& comms, CallObserver const& observer) {
   auto const wrap = [&](std::unique_ptr<TensorComm>& comm, char const* name) {
     if (comm->size() > 1)
-      comm = std::make_unique<ObservedTensorComm>(std::move(comm), name, activity);
+      comm = std::make_unique<ObservedTensorComm>(std::move(comm), name, observer);
   };
   wrap(comms.replica, "replica");
   wrap(comms.branch, "branch");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,10 +10,20 @@
 
 namespace ditbatch {
 
+/// Is told of each collective before it begins and after the call has returned.
+struct CallObserver {
+  std::function<void(std::string const& call)> enter;
+  std::function<void()> leave;
+};
+
+/// Tells the Activity which collective this rank stands in: on CPUs as it calls them, on GPUs by
+/// marks that the device writes.
+[[nodiscard]] CallObserver make_call_observer(Activity& activity, c10::Device device);
+
 /// Tells which collective this rank stands in, and leaves the work to another TensorComm.
 class ObservedTensorComm final : public TensorComm {
  public:
-  ObservedTensorComm(std::unique_ptr<TensorComm> comm, std::string name, Activity& activity);
+  ObservedTensorComm(std::unique_ptr<TensorComm> comm, std::string name, CallObserver observer);
 
   [[nodiscard]] int size() const override { return comm_->size(); }
   [[nodiscard]] int rank() const override { return comm_->rank(); }
@@ -27,10 +38,10 @@ class ObservedTensorComm final : public TensorComm {
  private:
   std::unique_ptr<TensorComm> comm_;
   std::string name_;  // the mesh dimension
-  Activity& activity_;
+  CallObserver observer_;
 };
 
 /// Wraps every group of more than one rank.
-void observe(MeshComms& comms, Activity& activity);
+void observe(MeshComms& comms, CallObserver const& observer);
 
 }  // namespace ditbatch

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "core/trace.hpp"
 
@@ -19,6 +20,7 @@ void Activity::enter_phase(std::string const& phase, std::string const& record_i
   view_.record_id = record_id;
   view_.call.clear();
   view_.phase_begin_ns = now_ns();
+  device_calls_before_phase_ = look_at_device().calls;
   view_.limit_s = limit_s;
 }
 
@@ -34,9 +36,29 @@ void Activity::leave_call() {
   view_.call.clear();
 }
 
+void Activity::follow_device(std::function<DeviceCall()> last) {
+  std::scoped_lock const lock(mutex_);
+  device_ = std::move(last);
+}
+
+DeviceCall Activity::look_at_device() const {
+  DeviceCall const last = device_ ? device_() : DeviceCall{};
+  if (last.calls != device_calls_seen_) {
+    device_calls_seen_ = last.calls;
+    device_call_seen_ns_ = now_ns();
+  }
+  return last;
+}
+
 Activity::View Activity::view() const {
   std::scoped_lock const lock(mutex_);
-  return view_;
+  View view = view_;
+  if (!device_) return view;
+  DeviceCall const last = look_at_device();
+  view.calls = last.calls;
+  view.call = last.calls > device_calls_before_phase_ ? last.call : "";
+  view.call_begin_ns = device_call_seen_ns_;
+  return view;
 }
 
 void Activity::forgive(std::int64_t pause_ns) {

@@ -1,10 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 
 namespace ditbatch {
+
+/// The collective that a device came to last, and how many it came to so far.
+struct DeviceCall {
+  std::string call;
+  std::uint64_t calls = 0;
+};
 
 /// What the main thread of a rank is doing, for its watchdog to read. The main thread writes, any
 /// thread reads.
@@ -24,6 +31,9 @@ class Activity {
   void enter_phase(std::string const& phase, std::string const& record_id, double limit_s);
   void enter_call(std::string const& call);
   void leave_call();
+  /// From now on the device tells which collective it stands in: its work runs long after the call
+  /// that enqueued it. `last` is called from any thread.
+  void follow_device(std::function<DeviceCall()> last);
   [[nodiscard]] View view() const;
 
   /// Time in which the whole process did not run (it was suspended with its job) counts for
@@ -35,8 +45,14 @@ class Activity {
   void abandon();
 
  private:
+  [[nodiscard]] DeviceCall look_at_device() const;
+
   mutable std::mutex mutex_;
   View view_;
+  std::function<DeviceCall()> device_;
+  std::uint64_t device_calls_before_phase_ = 0;
+  mutable std::uint64_t device_calls_seen_ = 0;
+  mutable std::int64_t device_call_seen_ns_ = 0;
   bool is_abandoned_ = false;
 };
 

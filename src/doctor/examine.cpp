@@ -151,7 +151,7 @@ RankHealth examine_rank(MpiSession const& session, ExamineRequest const& request
     auto const in_job = [&](int rank) { return job_rank[static_cast<std::size_t>(rank)]; };
     step("links", [&] {
       ObservedTensorComm group(make_tensor_comm(duplicate(link_ranks.get()), device->device),
-                               "healthy", activity);
+                               "healthy", make_call_observer(activity, device->device));
       LinkCheck const found = check_links(group, link_ranks.get(), device->device);
       health.link_gb_s = found.gb_s;
       if (found.previous >= 0) health.previous = in_job(found.previous);

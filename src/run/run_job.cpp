@@ -151,9 +151,9 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   std::uint64_t const checkpoint_bytes = input.checkpoint.component("transformer").weight_bytes();
   ChosenDevice const device =
       choose_device(session, {config.runtime.device, config.runtime.share_gpu,
-                                     std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
+                              std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
   MeshComms comms = make_mesh_comms(session.comm(), input.mesh, device.device);
-  observe(comms, activity);
+  observe(comms, make_call_observer(activity, device.device));
   LetGoOfComms const at_the_end{watchdog, office.get()};
   RankPlace const place{session.rank(), comms.coordinate.replica, session.host(),
                         device.name,    device.gpu_uuid,          device.driver};

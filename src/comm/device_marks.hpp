@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/activity.hpp"
+
+namespace ditbatch {
+
+/// Tells which collective a GPU last came to.
+///
+/// A CUDA graph runs its collectives without the host: what the host called last says nothing about
+/// where they stand. So the GPU itself writes a mark to the host's memory before each collective,
+/// inside graphs too, and a watchdog can name the one that hangs.
+class DeviceMarks {
+ public:
+  DeviceMarks();
+  DeviceMarks(DeviceMarks const&) = delete;
+  DeviceMarks& operator=(DeviceMarks const&) = delete;
+  ~DeviceMarks();
+
+  /// Enqueues a mark on the current stream, captured if the stream is capturing.
+  void enter(std::string const& call);
+
+  /// What the GPU came to last; from any thread, without asking the GPU.
+  [[nodiscard]] DeviceCall last() const;
+
+ private:
+  std::uint64_t* word_ = nullptr;     // mapped host memory: count << 16 | name
+  std::uint64_t* counter_ = nullptr;  // on the device
+  mutable std::mutex mutex_;          // guards names_
+  std::vector<std::string> names_;
+};
+
+/// Counts one call and writes its mark: word = ++counter << 16 | name.
+void launch_mark(std::uint64_t* counter, std::uint64_t* word, std::uint16_t name,
+                 cudaStream_t stream);
+
+}  // namespace ditbatch
