@@ -4,7 +4,6 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "sample/denoise.hpp"
 #include "sample/initial_latents.hpp"
 
 namespace ditbatch {
@@ -33,14 +32,18 @@ Model load(Checkpoint const& checkpoint, char const* name, Config const& config,
 }  // namespace
 
 FluxPipeline::FluxPipeline(Checkpoint const& checkpoint, FluxConfigs const& configs,
-                           ModelConfig const& model, MeshComms& comms, c10::Device device)
+                           ModelConfig const& model, MeshComms& comms, c10::Device device,
+                           PipelineOptions const& options)
     : configs_(configs),
       comms_(comms),
       device_(device),
       dtype_(scalar_type(model.dtype)),
+      options_(options),
       transformer_(
           load<FluxTransformer>(checkpoint, "transformer", configs.transformer, model, device)),
-      vae_(load<VaeDecoder>(checkpoint, "vae", configs.vae, model, device)) {
+      vae_(load<VaeDecoder>(checkpoint, "vae", configs.vae, model, device)),
+      graph_pool_(ops::make_graph_pool()),
+      runner_(transformer_, {*comms.ulysses, *comms.ring}, options.cuda_graphs, graph_pool_) {
   if (!comms.is_branch_leader()) return;
   Problems problems;
   encoders_.emplace(
@@ -51,21 +54,41 @@ FluxPipeline::FluxPipeline(Checkpoint const& checkpoint, FluxConfigs const& conf
   problems.throw_if_any();
 }
 
+PromptEmbeds FluxPipeline::encode_on_device(std::string const& clip_prompt,
+                                            std::string const& t5_prompt,
+                                            std::int64_t max_sequence_length) {
+  Encoders& encoders = *encoders_;
+  auto const t5_ids =
+      encoders.t5_tokenizer->encode(t5_prompt, static_cast<std::size_t>(max_sequence_length));
+  auto const clip_ids = encoders.clip_tokenizer->encode(
+      clip_prompt, static_cast<std::size_t>(configs_.clip.positions));
+  at::Tensor const t5_tokens = encoders.t5.tokens_of(t5_ids);
+  ClipTextEncoder::Tokens const clip_tokens = encoders.clip.tokens_of(clip_ids);
+
+  ops::GraphedCall& t5 = encoders.t5_calls.get(t5_tokens.size(1), [&] {
+    auto const run = [&encoder = encoders.t5, bias = encoders.t5.position_bias(t5_tokens.size(1))](
+                         std::vector<at::Tensor> const& inputs) {
+      return std::vector{encoder.encode_tokens(inputs[0], bias)};
+    };
+    return ops::GraphedCall(run, options_.cuda_graphs, graph_pool_);
+  });
+  ops::GraphedCall& clip = encoders.clip_calls.get(clip_tokens.ids.size(1), [&] {
+    auto const run = [&encoder = encoders.clip](std::vector<at::Tensor> const& inputs) {
+      return std::vector{encoder.encode_tokens({inputs[0], inputs[1]})};
+    };
+    return ops::GraphedCall(run, options_.cuda_graphs, graph_pool_);
+  });
+  return {t5({t5_tokens}).front().to(dtype_),
+          clip({clip_tokens.ids, clip_tokens.end}).front().to(dtype_)};
+}
+
 PromptEmbeds FluxPipeline::encode(std::string const& clip_prompt, std::string const& t5_prompt,
                                   std::int64_t max_sequence_length) {
   auto const options = at::TensorOptions().dtype(dtype_).device(device_);
-  PromptEmbeds embeds;
-  if (encoders_) {
-    auto const tokens = static_cast<std::size_t>(max_sequence_length);
-    embeds.t5 = encoders_->t5.encode(encoders_->t5_tokenizer->encode(t5_prompt, tokens)).to(dtype_);
-    embeds.clip = encoders_->clip
-                      .encode_pooled(encoders_->clip_tokenizer->encode(
-                          clip_prompt, static_cast<std::size_t>(configs_.clip.positions)))
-                      .to(dtype_);
-  } else {
-    embeds.t5 = at::empty({1, max_sequence_length, configs_.t5.width}, options);
-    embeds.clip = at::empty({1, configs_.clip.width}, options);
-  }
+  PromptEmbeds const embeds =
+      encoders_ ? encode_on_device(clip_prompt, t5_prompt, max_sequence_length)
+                : PromptEmbeds{at::empty({1, max_sequence_length, configs_.t5.width}, options),
+                               at::empty({1, configs_.clip.width}, options)};
   return {comms_.branch->broadcast(embeds.t5, 0),
           comms_.branch->broadcast(embeds.clip, 0)};  // comm: branch
 }
@@ -96,34 +119,63 @@ at::Tensor FluxPipeline::initial_latents(ImageRecord const& record) const {
   return pack_latents(draw_initial_latents(record.seed, shape, dtype_)).to(device_);
 }
 
-at::Tensor FluxPipeline::denoise(at::Tensor const& noise, RecordEmbeds const& embeds,
-                                 ImageRecord const& record) {
-  std::int64_t const tokens = noise.size(0);
-  std::int64_t const packed_width = record.width_px / (2 * configs_.vae.scale_factor());
-  TokenLayout const layout = make_token_layout(
-      record.max_sequence_length, tokens,
-      {comms_.shape.ring, comms_.shape.ulysses, comms_.coordinate.ring, comms_.coordinate.ulysses});
-  DenoiseInputs inputs;
-  auto const prepare = [&](PromptEmbeds const& prompt) {
-    return transformer_.prepare(prompt.t5, prompt.clip, layout, packed_width);
-  };
-  if (embeds.conditional.t5.defined()) inputs.conditional = prepare(embeds.conditional);
-  if (embeds.unconditional.t5.defined()) inputs.unconditional = prepare(embeds.unconditional);
-  inputs.guidance_scale = record.guidance_scale;
-  inputs.true_cfg_scale = record.true_cfg_scale;
-  inputs.uses_true_cfg = record.uses_true_cfg();
-
-  at::Tensor full = at::empty_like(noise);
-  if (inputs.uses_true_cfg || comms_.coordinate.cfg == 0) {
-    Shard const own = layout.own_image();
-    at::Tensor const latents = ditbatch::denoise(
-        transformer_, noise.narrow(0, own.offset, own.size), inputs,
-        make_flow_match_schedule(configs_.schedule, record.steps, tokens), comms_);
-    full = comms_.branch->all_gather_rows(latents, sizes_of(layout.image));  // comm: branch
+BranchInputs FluxPipeline::branch_inputs(std::vector<PromptEmbeds> const& prompts,
+                                         std::vector<ImageRecord> const& records,
+                                         TokenLayout const& layout,
+                                         Schedule const& schedule) const {
+  std::vector<at::Tensor> text, pooled;
+  std::vector<float> guidance;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    text.push_back(transformer_.project_text(prompts[i].t5, layout));
+    pooled.push_back(prompts[i].clip);
+    guidance.push_back(static_cast<float>(records[i].guidance_scale));
   }
-  // A record without true CFG was made by the first half alone; the second needs it to decode its
+  return {at::stack(text),
+          transformer_.modulate(model_timesteps(schedule, dtype_, device_),
+                                at::tensor(guidance, at::kFloat).to(device_), at::cat(pooled))};
+}
+
+std::vector<at::Tensor> FluxPipeline::denoise(std::vector<at::Tensor> const& noise,
+                                              std::vector<RecordEmbeds> const& embeds,
+                                              std::vector<ImageRecord> const& records) {
+  ImageRecord const& first = records.front();
+  std::int64_t const tokens = noise.front().size(0);
+  TokenLayout const layout = make_token_layout(
+      first.max_sequence_length, tokens,
+      {comms_.shape.ring, comms_.shape.ulysses, comms_.coordinate.ring, comms_.coordinate.ulysses});
+  Schedule const schedule = make_flow_match_schedule(configs_.schedule, first.steps, tokens);
+
+  DenoiseInputs inputs;
+  inputs.layout = layout;
+  inputs.packed_width = first.width_px / (2 * configs_.vae.scale_factor());
+  std::vector<PromptEmbeds> conditional, unconditional;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (embeds[i].conditional.t5.defined()) conditional.push_back(embeds[i].conditional);
+    if (embeds[i].unconditional.t5.defined()) unconditional.push_back(embeds[i].unconditional);
+    if (records[i].uses_true_cfg()) inputs.true_cfg_scales.push_back(records[i].true_cfg_scale);
+  }
+  if (!conditional.empty())
+    inputs.conditional = branch_inputs(conditional, records, layout, schedule);
+  if (!unconditional.empty())
+    inputs.unconditional = branch_inputs(unconditional, records, layout, schedule);
+
+  std::vector<at::Tensor> full;
+  for (at::Tensor const& one : noise) full.push_back(at::empty_like(one));
+  if (inputs.uses_true_cfg() || comms_.coordinate.cfg == 0) {
+    Shard const own = layout.own_image();
+    at::Tensor const latents =
+        ditbatch::denoise(runner_, at::stack(noise).narrow(1, own.offset, own.size).contiguous(),
+                          inputs, schedule, comms_);  // (B, own tokens, in_channels)
+    for (std::size_t i = 0; i < full.size(); ++i) {
+      full[i] = comms_.branch->all_gather_rows(latents.select(0, static_cast<std::int64_t>(i)),
+                                               sizes_of(layout.image));  // comm: branch
+    }
+  }
+  // Images without true CFG were made by the first half alone; the second needs them to decode its
   // rows.
-  if (!inputs.uses_true_cfg) full = comms_.cfg->broadcast(full, 0);  // comm: cfg
+  if (!inputs.uses_true_cfg()) {
+    for (at::Tensor& one : full) one = comms_.cfg->broadcast(one, 0);  // comm: cfg
+  }
   return full;
 }
 

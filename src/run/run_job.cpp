@@ -198,7 +198,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
       synchronize(device.device);
       clock.enter(Phase::denoise, record.id);
       at::Tensor const noise = pipeline.initial_latents(record);
-      at::Tensor const latents = pipeline.denoise(noise, embeds, record);
+      at::Tensor const latents = pipeline.denoise({noise}, {embeds}, {record}).front();
       synchronize(device.device);
       clock.enter(Phase::decode, record.id);
       return pipeline.decode_latents(latents, record);

@@ -15,41 +15,50 @@ struct Predictions {
 
 // Both branches' predictions for own tokens, whichever half made them.
 Predictions exchange_branches(at::Tensor const& own_prediction, TensorComm& cfg) {
-  std::int64_t const rows = own_prediction.size(0);
-  at::Tensor const both = cfg.all_gather_rows(own_prediction, {rows, rows});  // comm: cfg
-  return {both.narrow(0, 0, rows), both.narrow(0, rows, rows)};
+  std::int64_t const images = own_prediction.size(0);
+  at::Tensor const both = cfg.all_gather_rows(own_prediction, {images, images});  // comm: cfg
+  return {both.narrow(0, 0, images), both.narrow(0, images, images)};
+}
+
+// Image by image, each with its scale.
+at::Tensor combine(Predictions const& both, std::vector<double> const& scales) {
+  std::vector<at::Tensor> images;
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    auto const of = [i](at::Tensor const& x) {
+      return x.narrow(0, static_cast<std::int64_t>(i), 1);
+    };
+    at::Tensor const unconditional = of(both.unconditional);
+    images.push_back(unconditional + scales[i] * (of(both.conditional) - unconditional));
+  }
+  return images.size() == 1 ? images.front() : at::cat(images);
 }
 
 }  // namespace
 
-at::Tensor denoise(FluxTransformer const& transformer, at::Tensor const& own_latents,
-                   DenoiseInputs const& inputs, Schedule const& schedule, MeshComms const& comms) {
-  auto const options = at::TensorOptions().dtype(at::kFloat).device(own_latents.device());
-  at::Tensor const guidance = at::full({1}, inputs.guidance_scale, options);
-  flux::SequenceComms const sequence{*comms.ulysses, *comms.ring};
-  bool const has_two_halves = comms.cfg->size() == 2;
+at::Tensor model_timesteps(Schedule const& schedule, c10::ScalarType dtype, c10::Device device) {
+  return at::tensor(schedule.timesteps, at::kFloat).to(device).to(dtype) / 1000;
+}
 
+at::Tensor denoise(TransformerRunner& transformer, at::Tensor const& own_latents,
+                   DenoiseInputs const& inputs, Schedule const& schedule, MeshComms const& comms) {
   at::Tensor latents = own_latents;
   for (std::size_t step = 0; step < schedule.steps(); ++step) {
-    // Rounded to the latents' type before the division, as the pipeline hands it to the model.
-    at::Tensor const timestep =
-        at::full({1}, schedule.timesteps[step], options).to(latents.scalar_type()) / 1000;
-    auto const predict = [&](std::optional<FluxTransformer::Conditioning> const& prompt) {
-      ensure(prompt.has_value(), "a rank has the prompts of the branches that it runs");
-      return transformer(latents, timestep, guidance, *prompt, sequence);
+    auto const predict = [&](std::optional<BranchInputs> const& branch) {
+      ensure(branch.has_value(), "a rank has the prompts of the branches that it runs");
+      return transformer.predict(latents, branch->text,
+                                 branch->modulation.select(0, static_cast<std::int64_t>(step)),
+                                 inputs.layout, inputs.packed_width);
     };
     at::Tensor prediction;
-    if (!inputs.uses_true_cfg) {
+    if (!inputs.uses_true_cfg()) {
       prediction = predict(inputs.conditional);
+    } else if (comms.cfg->size() == 2) {
+      at::Tensor const own =
+          predict(comms.coordinate.cfg == 0 ? inputs.conditional : inputs.unconditional);
+      prediction = combine(exchange_branches(own, *comms.cfg), inputs.true_cfg_scales);
     } else {
-      Predictions const both =
-          has_two_halves
-              ? exchange_branches(
-                    predict(comms.coordinate.cfg == 0 ? inputs.conditional : inputs.unconditional),
-                    *comms.cfg)
-              : Predictions{predict(inputs.conditional), predict(inputs.unconditional)};
-      prediction =
-          both.unconditional + inputs.true_cfg_scale * (both.conditional - both.unconditional);
+      at::Tensor const conditional = predict(inputs.conditional);
+      prediction = combine({conditional, predict(inputs.unconditional)}, inputs.true_cfg_scales);
     }
     latents = euler_step(latents, prediction, schedule, step);
   }

@@ -75,16 +75,26 @@ at::Tensor ClipTextEncoder::normed(at::Tensor const& x, Norm const& norm) const 
   return ops::layer_norm(x, config_.norm_eps, norm.weight, norm.bias);
 }
 
-at::Tensor ClipTextEncoder::encode_pooled(std::vector<std::int64_t> const& ids) const {
+ClipTextEncoder::Tokens ClipTextEncoder::tokens_of(std::vector<std::int64_t> const& ids) const {
   check_token_ids(ids, config_.vocabulary);
   require(static_cast<std::int64_t>(ids.size()) <= config_.positions, ExitCode::bad_input,
           "a prompt of " + std::to_string(ids.size()) +
               " tokens does not fit CLIP (max_position_embeddings is " +
               std::to_string(config_.positions) + ") the tokenizer belongs to another model");
-  at::Tensor const tokens = at::tensor(ids, at::kLong).to(tokens_.device()).unsqueeze(0);
-  std::int64_t const count = tokens.size(1);
+  // Configs from before transformers 4.31 say 2 whatever the end token is: then it is the largest
+  // id.
+  auto const end = config_.eos_token == 2 ? std::max_element(ids.begin(), ids.end())
+                                          : std::find(ids.begin(), ids.end(), config_.eos_token);
+  std::int64_t const row = end == ids.end() ? 0 : end - ids.begin();
+  auto const on_device = [&](at::Tensor const& values) { return values.to(tokens_.device()); };
+  return {on_device(at::tensor(ids, at::kLong)).unsqueeze(0),
+          on_device(at::tensor({row}, at::kLong))};
+}
+
+at::Tensor ClipTextEncoder::encode_tokens(Tokens const& tokens) const {
+  std::int64_t const count = tokens.ids.size(1);
   at::Tensor x =
-      at::embedding(tokens_, tokens) + positions_.narrow(0, 0, count);  // (1, tokens, width)
+      at::embedding(tokens_, tokens.ids) + positions_.narrow(0, 0, count);  // (1, tokens, width)
   auto const by_head = [&](at::Tensor const& rows) {
     return rows.view({1, count, config_.heads, -1}).transpose(1, 2);
   };
@@ -96,13 +106,11 @@ at::Tensor ClipTextEncoder::encode_pooled(std::vector<std::int64_t> const& ids) 
     x = x + layer.o(attended.transpose(1, 2).reshape({1, count, config_.width}));
     x = x + layer.mlp_out(apply(config_.activation, layer.mlp_in(normed(x, layer.mlp_norm))));
   }
-  x = normed(x, final_norm_);
-  // Configs from before transformers 4.31 say 2 whatever the end token is: then it is the largest
-  // id.
-  auto const end = config_.eos_token == 2 ? std::max_element(ids.begin(), ids.end())
-                                          : std::find(ids.begin(), ids.end(), config_.eos_token);
-  std::int64_t const row = end == ids.end() ? 0 : end - ids.begin();
-  return x.select(1, row);
+  return normed(x, final_norm_).index_select(1, tokens.end).squeeze(1);
+}
+
+at::Tensor ClipTextEncoder::encode_pooled(std::vector<std::int64_t> const& ids) const {
+  return encode_tokens(tokens_of(ids));
 }
 
 }  // namespace ditbatch

@@ -33,6 +33,15 @@ class ClipTextEncoder {
   /// Throws where an id is not in the vocabulary.
   [[nodiscard]] at::Tensor encode_pooled(std::vector<std::int64_t> const& ids) const;
 
+  /// The same in two parts: ids and the end token's row on the encoder's device, and all that the
+  /// device does, without waiting for it.
+  struct Tokens {
+    at::Tensor ids;  // (1, tokens)
+    at::Tensor end;  // (1): the row whose result is the prompt's
+  };
+  [[nodiscard]] Tokens tokens_of(std::vector<std::int64_t> const& ids) const;
+  [[nodiscard]] at::Tensor encode_tokens(Tokens const& tokens) const;
+
  private:
   struct Norm {
     at::Tensor weight, bias;

@@ -123,13 +123,19 @@ at::Tensor T5Encoder::feed_forward(Layer const& layer, at::Tensor const& x) cons
   return x + layer.mlp_out(hidden.to(layer.mlp_out.weight.scalar_type()));
 }
 
-at::Tensor T5Encoder::encode(std::vector<std::int64_t> const& ids) const {
+at::Tensor T5Encoder::tokens_of(std::vector<std::int64_t> const& ids) const {
   check_token_ids(ids, config_.vocabulary);
-  at::Tensor const tokens = at::tensor(ids, at::kLong).to(embedding_.device()).unsqueeze(0);
+  return at::tensor(ids, at::kLong).to(embedding_.device()).unsqueeze(0);
+}
+
+at::Tensor T5Encoder::encode_tokens(at::Tensor const& tokens, at::Tensor const& bias) const {
   at::Tensor x = at::embedding(embedding_, tokens);  // (1, tokens, width)
-  at::Tensor const bias = position_bias(tokens.size(1));
   for (Layer const& layer : layers_) x = feed_forward(layer, attend(layer, x, bias));
   return normed(x, final_norm_);
+}
+
+at::Tensor T5Encoder::encode(std::vector<std::int64_t> const& ids) const {
+  return encode_tokens(tokens_of(ids), position_bias(static_cast<std::int64_t>(ids.size())));
 }
 
 }  // namespace ditbatch

@@ -36,6 +36,13 @@ class T5Encoder {
   /// Token ids of one prompt -> (1, tokens, width). Throws where an id is not in the vocabulary.
   [[nodiscard]] at::Tensor encode(std::vector<std::int64_t> const& ids) const;
 
+  /// The same in two parts: ids on the encoder's device (1, tokens), and all that the device does,
+  /// without waiting for it.
+  [[nodiscard]] at::Tensor tokens_of(std::vector<std::int64_t> const& ids) const;
+  [[nodiscard]] at::Tensor encode_tokens(at::Tensor const& tokens, at::Tensor const& bias) const;
+  /// What prompts of one length share: (1, heads, tokens, tokens).
+  [[nodiscard]] at::Tensor position_bias(std::int64_t tokens) const;
+
  private:
   struct Layer {
     at::Tensor attention_norm;  // (width)
@@ -45,7 +52,6 @@ class T5Encoder {
     std::optional<ops::Linear> mlp_linear;  // of a gated MLP
     ops::Linear mlp_out;
   };
-  [[nodiscard]] at::Tensor position_bias(std::int64_t tokens) const;
   [[nodiscard]] at::Tensor normed(at::Tensor const& x, at::Tensor const& weight) const;
   [[nodiscard]] at::Tensor attend(Layer const& layer, at::Tensor const& x,
                                   at::Tensor const& bias) const;

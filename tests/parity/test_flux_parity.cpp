@@ -115,13 +115,14 @@ BOOST_DATA_TEST_CASE(one_transformer_step_agrees, boost::unit_test::data::make(p
   FluxTransformer const transformer(loaded.configs.transformer, *loaded.weights("transformer"));
   TokenLayout const layout = make_token_layout(11, 15, {});
   SelfTensorComm self;
-  auto const conditioning =
-      transformer.prepare(references.at("step.encoder_hidden_states"),
-                          references.at("step.pooled_projections"), layout, 5);
+  at::Tensor const text =
+      transformer.project_text(references.at("step.encoder_hidden_states"), layout).unsqueeze(0);
+  at::Tensor const modulation = transformer.modulate(at::full({1}, 0.73F), at::full({1}, 3.5F),
+                                                     references.at("step.pooled_projections"));
   at::Tensor const made =
-      transformer(references.at("step.hidden_states").squeeze(0), at::full({1}, 0.73F),
-                  at::full({1}, 3.5F), conditioning, {self, self});
-  BOOST_TEST(relative_difference(made, references.at("step.prediction").squeeze(0)) < 1e-4);
+      transformer(references.at("step.hidden_states"), text, modulation.select(0, 0),
+                  transformer.make_sequence(layout, 5, at::kCPU), {self, self});
+  BOOST_TEST(relative_difference(made, references.at("step.prediction")) < 1e-4);
 }
 
 BOOST_DATA_TEST_CASE(vae_images_agree, boost::unit_test::data::make(pipelines), name) {
@@ -156,7 +157,8 @@ BOOST_DATA_TEST_CASE(schedules_latents_and_images_agree, boost::unit_test::data:
     at::Tensor const sigmas = loaded.references.at("sigmas." + record.id);
     BOOST_TEST((at::tensor(schedule.sigmas) - sigmas).abs().max().item<float>() < 1e-6F);
 
-    at::Tensor const latents = pipeline.denoise(noise, pipeline.encode_prompt(record), record);
+    at::Tensor const latents =
+        pipeline.denoise({noise}, {pipeline.encode_prompt(record)}, {record}).front();
     double const latent_error =
         relative_difference(latents, loaded.references.at("latents." + record.id));
     BOOST_TEST(latent_error < 1e-3);

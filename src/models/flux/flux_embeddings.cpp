@@ -42,15 +42,16 @@ at::Tensor sinusoidal_embedding(at::Tensor const& value) {
 
 at::Tensor TimeTextEmbedding::operator()(at::Tensor const& time, at::Tensor const& guidance_1000,
                                          at::Tensor const& pooled) const {
-  at::Tensor embedding = timestep(sinusoidal_embedding(time).to(pooled.scalar_type()));
-  if (guidance)
-    embedding =
-        embedding + (*guidance)(sinusoidal_embedding(guidance_1000).to(pooled.scalar_type()));
-  return embedding + text(pooled);
+  at::ScalarType const dtype = pooled.scalar_type();
+  at::Tensor embedding = timestep(sinusoidal_embedding(time).to(dtype)).unsqueeze(1);  // (T, 1, W)
+  if (guidance) {
+    embedding = embedding + (*guidance)(sinusoidal_embedding(guidance_1000).to(dtype)).unsqueeze(0);
+  }
+  return embedding + text(pooled).unsqueeze(0);
 }
 
-RotaryTable make_rotary_table(FluxConfig const& config, TokenLayout const& layout,
-                              std::int64_t packed_width, c10::Device device) {
+ops::RotaryTable make_rotary_table(FluxConfig const& config, TokenLayout const& layout,
+                                   std::int64_t packed_width, c10::Device device) {
   auto const wide = at::TensorOptions().dtype(at::kDouble);
   Shard const text = layout.own_text();
   Shard const image = layout.own_image();

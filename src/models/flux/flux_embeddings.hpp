@@ -8,6 +8,7 @@
 #include "mesh/token_layout.hpp"
 #include "models/flux/flux_config.hpp"
 #include "ops/ops.hpp"
+#include "ops/token_ops.hpp"
 
 namespace ditbatch::flux {
 
@@ -20,30 +21,27 @@ struct Mlp {
   }
 };
 
-/// The conditioning vector of a step from timestep, guidance and pooled prompt.
+/// The conditioning vectors of steps from timestep, guidance and pooled prompt.
 struct TimeTextEmbedding {
   Mlp timestep;
   std::optional<Mlp> guidance;  // guidance_embeds
   Mlp text;
 
-  /// time (1): 1000 x sigma, rounded as the pipeline rounds it; guidance_1000 (1): 1000 x
-  /// guidance_scale; pooled (1, P) -> (1, width)
+  /// time (T): 1000 x sigma, rounded as the pipeline rounds it; guidance_1000 (B): 1000 x
+  /// guidance_scale; pooled (B, P) -> (T, B, width)
   [[nodiscard]] at::Tensor operator()(at::Tensor const& time, at::Tensor const& guidance_1000,
                                       at::Tensor const& pooled) const;
 };
 [[nodiscard]] TimeTextEmbedding take_time_text_embedding(WeightSource& source,
                                                          FluxConfig const& config);
 
-/// Sinusoids of a value, cosines first: (1) -> (1, 256) in float32.
+/// Sinusoids of a value, cosines first: (N) -> (N, 256) in float32.
 [[nodiscard]] at::Tensor sinusoidal_embedding(at::Tensor const& value);
 
 /// Rotary tables of a rank's own tokens, text then image: (tokens, head_size) each, float32.
-struct RotaryTable {
-  at::Tensor cos;
-  at::Tensor sin;
-};
 /// Text tokens stand at (0, 0, 0), image tokens at (0, row, column) of the packed latents.
-[[nodiscard]] RotaryTable make_rotary_table(FluxConfig const& config, TokenLayout const& layout,
-                                            std::int64_t packed_width, c10::Device device);
+[[nodiscard]] ops::RotaryTable make_rotary_table(FluxConfig const& config,
+                                                 TokenLayout const& layout,
+                                                 std::int64_t packed_width, c10::Device device);
 
 }  // namespace ditbatch::flux

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <string>
+
 namespace ditbatch {
 
 FluxTransformer::FluxTransformer(FluxConfig const& config, WeightSource& source)
@@ -9,48 +11,72 @@ FluxTransformer::FluxTransformer(FluxConfig const& config, WeightSource& source)
       image_in_(ops::take_linear(source, "x_embedder", config.in_channels, config.width())),
       text_in_(
           ops::take_linear(source, "context_embedder", config.joint_attention_dim, config.width())),
-      time_text_(flux::take_time_text_embedding(source, config)),
-      modulation_out_(
-          ops::take_linear(source, "norm_out.linear", config.width(), 2 * config.width())),
-      out_(ops::take_linear(source, "proj_out", config.width(), config.in_channels)) {
+      time_text_(flux::take_time_text_embedding(source, config)) {
   for (std::int64_t i = 0; i < config.double_blocks; ++i) {
-    double_blocks_.emplace_back(source, "transformer_blocks." + std::to_string(i) + ".", config_);
+    double_blocks_.emplace_back(source, "transformer_blocks." + std::to_string(i) + ".", config_,
+                                modulation_);
   }
   for (std::int64_t i = 0; i < config.single_blocks; ++i) {
     single_blocks_.emplace_back(source, "single_transformer_blocks." + std::to_string(i) + ".",
-                                config_);
+                                config_, modulation_);
   }
+  modulation_out_ = modulation_.take(source, "norm_out.linear", config.width(), 2);
+  out_ = ops::take_linear(source, "proj_out", config.width(), config.in_channels);
 }
 
-FluxTransformer::Conditioning FluxTransformer::prepare(at::Tensor const& prompt_embeds,
-                                                       at::Tensor const& pooled,
-                                                       TokenLayout const& layout,
-                                                       std::int64_t packed_width) const {
+at::Tensor FluxTransformer::project_text(at::Tensor const& prompt_embeds,
+                                         TokenLayout const& layout) const {
   Shard const own = layout.own_text();
-  return {text_in_(prompt_embeds.squeeze(0).narrow(0, own.offset, own.size)), pooled,
-          flux::make_rotary_table(config_, layout, packed_width, prompt_embeds.device()), layout};
+  return text_in_(prompt_embeds.squeeze(0).narrow(0, own.offset, own.size));
 }
 
-at::Tensor FluxTransformer::operator()(at::Tensor const& latents, at::Tensor const& timestep,
-                                       at::Tensor const& guidance, Conditioning const& conditioning,
-                                       flux::SequenceComms const& comms) const {
-  at::ScalarType const dtype = latents.scalar_type();
+at::Tensor FluxTransformer::modulate(at::Tensor const& timesteps, at::Tensor const& guidance,
+                                     at::Tensor const& pooled) const {
+  at::ScalarType const dtype = pooled.scalar_type();
   at::Tensor const embedding =
-      time_text_(timestep.to(dtype) * 1000, guidance.to(dtype) * 1000, conditioning.pooled);
-  at::Tensor const activated = ops::silu(embedding);  // (1, width): every modulation begins with it
-  flux::BlockContext const context{config_, activated, conditioning.rotary, conditioning.layout,
-                                   comms};
+      time_text_(timesteps.to(dtype) * 1000, guidance.to(dtype) * 1000, pooled);  // (T, B, width)
+  at::Tensor const all = modulation_(ops::silu(embedding).flatten(0, 1));
+  return all.view({timesteps.size(0), pooled.size(0), -1});
+}
 
-  flux::Streams streams{conditioning.text, image_in_(latents)};
-  for (flux::DoubleBlock const& block : double_blocks_) streams = block(streams, context);
+FluxTransformer::Sequence FluxTransformer::make_sequence(TokenLayout const& layout,
+                                                         std::int64_t packed_width,
+                                                         c10::Device device) const {
+  return {layout, flux::make_rotary_table(config_, layout, packed_width, device)};
+}
 
-  at::Tensor tokens = at::cat({streams.text, streams.image});  // (text then image, width)
-  for (flux::SingleBlock const& block : single_blocks_) tokens = block(tokens, context);
+at::Tensor FluxTransformer::operator()(at::Tensor const& latents, at::Tensor const& text,
+                                       at::Tensor const& modulation, Sequence const& sequence,
+                                       flux::SequenceComms const& comms) const {
+  flux::BlockContext const context{config_, modulation, sequence.rotary, sequence.layout, comms};
+  std::int64_t const text_rows = text.size(1);
+  std::int64_t const image_rows = latents.size(1);
+  at::Tensor const tokens = at::empty({latents.size(0), text_rows + image_rows, config_.width()},
+                                      latents.options());  // (B, S, width)
+  ops::copy_rows(text, tokens.narrow(1, 0, text_rows));
+  image_in_.into(latents, tokens.narrow(1, text_rows, image_rows));
 
-  at::Tensor const image = tokens.narrow(0, streams.text.size(0), streams.image.size(0));
-  std::vector<at::Tensor> const modulation =
-      modulation_out_(activated).chunk(2, 1);  // scale, shift
-  return out_(flux::modulated_norm(image, modulation[1], modulation[0]));
+  // The norm that a block reads is made where its tokens were last changed.
+  ops::NormModulation const last = modulation_out_.norm(modulation, 1, 0);
+  std::size_t const doubles = double_blocks_.size();
+  std::size_t const singles = single_blocks_.size();
+  auto const norm_before_single = [&](std::size_t i) {
+    return i < singles ? single_blocks_[i].first_norm(modulation) : last;
+  };
+  auto const norm_before_double = [&](std::size_t i) {
+    return i < doubles ? double_blocks_[i].first_norm(modulation) : norm_before_single(0);
+  };
+  at::Tensor normed = ops::modulated_norm(tokens, norm_before_double(0), text_rows);
+  for (std::size_t i = 0; i < doubles; ++i)
+    normed = double_blocks_[i](tokens, normed, context, norm_before_double(i + 1));
+  for (std::size_t i = 0; i < singles; ++i) {
+    flux::Rows const rows = i + 1 == singles ? flux::Rows::image_only : flux::Rows::all;
+    normed = single_blocks_[i](tokens, normed, context, norm_before_single(i + 1), rows);
+  }
+  at::Tensor const image = normed.narrow(1, normed.size(1) - image_rows, image_rows);
+  at::Tensor const prediction = at::empty(latents.sizes(), latents.options());
+  out_.into(image, prediction);
+  return prediction;
 }
 
 at::Tensor pack_latents(at::Tensor const& spatial) {

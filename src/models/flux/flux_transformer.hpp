@@ -5,31 +5,40 @@
 #include <vector>
 
 #include "models/flux/flux_blocks.hpp"
+#include "models/flux/flux_embeddings.hpp"
 
 namespace ditbatch {
 
-/// FLUX.1's transformer on one rank of a CFG branch: full weights, a shard of the tokens.
+/// FLUX.1's transformer on one rank of a CFG branch: full weights, a shard of the tokens of a batch
+/// of images that run alike.
 class FluxTransformer {
  public:
   FluxTransformer(FluxConfig const& config, WeightSource& source);
 
-  /// What stays the same over the steps of an image, for one prompt.
-  struct Conditioning {
-    at::Tensor text;    // (own text tokens, width), projected
-    at::Tensor pooled;  // (1, pooled_projection_dim)
-    flux::RotaryTable rotary;
-    TokenLayout layout;
-  };
-  /// prompt_embeds (1, text tokens, joint_attention_dim) and pooled (1, pooled_projection_dim), in
-  /// full.
-  [[nodiscard]] Conditioning prepare(at::Tensor const& prompt_embeds, at::Tensor const& pooled,
-                                     TokenLayout const& layout, std::int64_t packed_width) const;
+  /// Projected text of one prompt, which stays the same over the steps: prompt_embeds (1, text
+  /// tokens, joint_attention_dim), in full -> (own text tokens, width).
+  [[nodiscard]] at::Tensor project_text(at::Tensor const& prompt_embeds,
+                                        TokenLayout const& layout) const;
 
-  /// One evaluation: latents (own image tokens, in_channels), timestep and guidance as 1-element
-  /// tensors as the pipeline hands them to the model (sigma; guidance_scale) -> prediction of the
-  /// same shape as latents. A collective of the branch.
-  [[nodiscard]] at::Tensor operator()(at::Tensor const& latents, at::Tensor const& timestep,
-                                      at::Tensor const& guidance, Conditioning const& conditioning,
+  /// The blocks' shifts, scales and gates of all steps: timesteps (T) and guidance (B) as the
+  /// pipeline hands them to the model (sigma; guidance_scale), pooled (B, pooled_projection_dim) ->
+  /// (T, B, all vectors).
+  [[nodiscard]] at::Tensor modulate(at::Tensor const& timesteps, at::Tensor const& guidance,
+                                    at::Tensor const& pooled) const;
+
+  /// What stays the same over the images of one size.
+  struct Sequence {
+    TokenLayout layout;
+    ops::RotaryTable rotary;  // own tokens, text then image
+  };
+  [[nodiscard]] Sequence make_sequence(TokenLayout const& layout, std::int64_t packed_width,
+                                       c10::Device device) const;
+
+  /// One evaluation: latents (B, own image tokens, in_channels), text (B, own text tokens, width),
+  /// modulation of the step (B, all vectors) -> prediction of the same shape as latents. A
+  /// collective of the branch.
+  [[nodiscard]] at::Tensor operator()(at::Tensor const& latents, at::Tensor const& text,
+                                      at::Tensor const& modulation, Sequence const& sequence,
                                       flux::SequenceComms const& comms) const;
 
   [[nodiscard]] FluxConfig const& config() const { return config_; }
@@ -39,9 +48,10 @@ class FluxTransformer {
   ops::Linear image_in_;
   ops::Linear text_in_;
   flux::TimeTextEmbedding time_text_;
+  flux::ModulationLayers modulation_;
   std::vector<flux::DoubleBlock> double_blocks_;
   std::vector<flux::SingleBlock> single_blocks_;
-  ops::Linear modulation_out_;  // width -> 2 x width: scale, shift
+  flux::ModulationPlace modulation_out_;  // scale, shift
   ops::Linear out_;
 };
 

@@ -3,12 +3,13 @@
 #include <ATen/ATen.h>
 
 #include "ops/ops.hpp"
+#include "ops/token_ops.hpp"
 
 namespace ditbatch::flux {
 
 namespace {
 
-// Tokens of one rank or ring slice: its text rows, then its image rows.
+// Tokens of one rank or ring slice: its text rows, then its image rows. (B, rows, ...)
 struct Piece {
   at::Tensor rows;
   std::int64_t text_rows = 0;
@@ -18,23 +19,33 @@ struct Piece {
 at::Tensor text_then_image(std::vector<Piece> const& pieces) {
   if (pieces.size() == 1) return pieces.front().rows;
   std::vector<at::Tensor> parts;
-  for (Piece const& piece : pieces) parts.push_back(piece.rows.narrow(0, 0, piece.text_rows));
+  for (Piece const& piece : pieces) parts.push_back(piece.rows.narrow(1, 0, piece.text_rows));
   for (Piece const& piece : pieces) {
-    parts.push_back(piece.rows.narrow(0, piece.text_rows, piece.rows.size(0) - piece.text_rows));
+    parts.push_back(piece.rows.narrow(1, piece.text_rows, piece.rows.size(1) - piece.text_rows));
   }
-  return at::cat(parts);
+  std::vector<std::int64_t> shape = pieces.front().rows.sizes().vec();
+  shape[1] = 0;
+  for (at::Tensor const& part : parts) shape[1] += part.size(1);
+  at::Tensor const all = at::empty(shape, pieces.front().rows.options());
+  std::int64_t offset = 0;
+  for (at::Tensor const& part : parts) {
+    ops::copy_rows(part, all.narrow(1, offset, part.size(1)));
+    offset += part.size(1);
+  }
+  return all;
 }
 
-// (S, 3, H, D) of own tokens -> (S of the ring slice, 3, H / ulysses, D), text then image.
+// (B, S, 3, H, D) of own tokens -> (B, S of the ring slice, 3, H / ulysses, D), text then image.
 at::Tensor exchange_tokens_for_heads(at::Tensor const& qkv, TokenLayout const& layout,
                                      TensorComm& ulysses) {
-  std::int64_t const heads = qkv.size(2) / layout.ulysses_degree;
+  std::int64_t const heads = qkv.size(3) / layout.ulysses_degree;
   std::vector<at::Tensor> send;
   std::vector<std::vector<std::int64_t>> shapes;
   for (int peer = 0; peer < layout.ulysses_degree; ++peer) {
     std::size_t const index = layout.index_of(layout.ring, peer);
-    send.push_back(qkv.narrow(2, peer * heads, heads).contiguous());
-    shapes.push_back({layout.text[index].size + layout.image[index].size, 3, heads, qkv.size(3)});
+    send.push_back(qkv.narrow(3, peer * heads, heads).contiguous());
+    shapes.push_back(
+        {qkv.size(0), layout.text[index].size + layout.image[index].size, 3, heads, qkv.size(4)});
   }
   std::vector<at::Tensor> const received = ulysses.all_to_all(send, shapes);  // comm: ulysses
   std::vector<Piece> pieces;
@@ -45,62 +56,71 @@ at::Tensor exchange_tokens_for_heads(at::Tensor const& qkv, TokenLayout const& l
   return text_then_image(pieces);
 }
 
-// (S of the ring slice, H / ulysses, D), text then image -> (S, H, D) of own tokens.
+// (B, rows of the ring slice, H / ulysses, D), text then image -> (B, own rows, H, D). With
+// Rows::image_only there are no text rows on either side.
 at::Tensor exchange_heads_for_tokens(at::Tensor const& out, TokenLayout const& layout,
-                                     TensorComm& ulysses) {
-  std::int64_t const slice_text = layout.ring_text_tokens(layout.ring);
-  Shard const own_text = layout.own_text();
-  Shard const own_image = layout.own_image();
+                                     TensorComm& ulysses, Rows rows) {
+  auto const text_of = [&](int peer) {
+    return rows == Rows::all ? layout.text[layout.index_of(layout.ring, peer)].size : 0;
+  };
+  auto const image_of = [&](int peer) {
+    return layout.image[layout.index_of(layout.ring, peer)].size;
+  };
   std::vector<at::Tensor> send;
   std::vector<std::vector<std::int64_t>> shapes;
   std::int64_t text_offset = 0;
-  std::int64_t image_offset = slice_text;
+  std::int64_t image_offset = out.size(1) - layout.ring_image_tokens(layout.ring);
   for (int peer = 0; peer < layout.ulysses_degree; ++peer) {
-    std::size_t const index = layout.index_of(layout.ring, peer);
-    std::int64_t const text = layout.text[index].size;
-    std::int64_t const image = layout.image[index].size;
-    send.push_back(at::cat({out.narrow(0, text_offset, text), out.narrow(0, image_offset, image)}));
-    shapes.push_back({own_text.size + own_image.size, out.size(1), out.size(2)});
-    text_offset += text;
-    image_offset += image;
+    send.push_back(at::cat(
+        {out.narrow(1, text_offset, text_of(peer)), out.narrow(1, image_offset, image_of(peer))},
+        1));
+    shapes.push_back({out.size(0), text_of(layout.ulysses) + image_of(layout.ulysses), out.size(2),
+                      out.size(3)});
+    text_offset += text_of(peer);
+    image_offset += image_of(peer);
   }
-  return at::cat(ulysses.all_to_all(send, shapes), 1);  // comm: ulysses
+  return at::cat(ulysses.all_to_all(send, shapes), 2);  // comm: ulysses
 }
 
-// (S of the ring slice, 2, H, D) -> (all tokens, 2, H, D), text then image.
+// (B, S of the ring slice, 2, H, D) -> (B, all tokens, 2, H, D), text then image.
 at::Tensor gather_keys_and_values(at::Tensor const& kv, TokenLayout const& layout,
                                   TensorComm& ring) {
   std::vector<std::int64_t> rows;
   for (int peer = 0; peer < layout.ring_degree; ++peer) {
     rows.push_back(layout.ring_text_tokens(peer) + layout.ring_image_tokens(peer));
   }
-  at::Tensor const all = ring.all_gather_rows(kv, rows);  // comm: ring
-  std::vector<Piece> pieces;
-  std::int64_t offset = 0;
-  for (int peer = 0; peer < layout.ring_degree; ++peer) {
-    std::int64_t const count = rows[static_cast<std::size_t>(peer)];
-    pieces.push_back({all.narrow(0, offset, count), layout.ring_text_tokens(peer)});
-    offset += count;
+  std::vector<at::Tensor> images;
+  for (std::int64_t image = 0; image < kv.size(0); ++image) {
+    at::Tensor const all =
+        ring.all_gather_rows(kv.select(0, image).contiguous(), rows).unsqueeze(0);  // comm: ring
+    std::vector<Piece> pieces;
+    std::int64_t offset = 0;
+    for (int peer = 0; peer < layout.ring_degree; ++peer) {
+      std::int64_t const count = rows[static_cast<std::size_t>(peer)];
+      pieces.push_back({all.narrow(1, offset, count), layout.ring_text_tokens(peer)});
+      offset += count;
+    }
+    images.push_back(text_then_image(pieces));
   }
-  return text_then_image(pieces);
+  return images.size() == 1 ? images.front() : at::cat(images);
 }
 
 }  // namespace
 
-at::Tensor sequence_attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v,
-                              TokenLayout const& layout, SequenceComms const& comms) {
-  if (layout.ulysses_degree == 1 && layout.ring_degree == 1) {
-    return ops::attention(q.unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0)).squeeze(0);
-  }
-  at::Tensor qkv = at::stack({q, k, v}, 1);  // (S, 3, H, D)
+at::Tensor sequence_attention(at::Tensor const& own_qkv, TokenLayout const& layout,
+                              SequenceComms const& comms, Rows rows) {
+  at::Tensor qkv = own_qkv;
   if (layout.ulysses_degree > 1) qkv = exchange_tokens_for_heads(qkv, layout, comms.ulysses);
-  at::Tensor kv = qkv.narrow(1, 1, 2);
-  if (layout.ring_degree > 1) kv = gather_keys_and_values(kv.contiguous(), layout, comms.ring);
-  at::Tensor out = ops::attention(qkv.select(1, 0).unsqueeze(0), kv.select(1, 0).unsqueeze(0),
-                                  kv.select(1, 1).unsqueeze(0))
-                       .squeeze(0);
-  if (layout.ulysses_degree > 1) out = exchange_heads_for_tokens(out, layout, comms.ulysses);
-  return out;
+  at::Tensor q = qkv.select(2, 0);
+  at::Tensor kv = qkv.narrow(2, 1, 2);
+  if (layout.ring_degree > 1) kv = gather_keys_and_values(kv, layout, comms.ring);
+  if (rows == Rows::image_only) {
+    std::int64_t const image_rows = layout.ring_image_tokens(layout.ring);
+    q = q.narrow(1, q.size(1) - image_rows, image_rows);
+  }
+  at::Tensor out = ops::attention(q, kv.select(2, 0), kv.select(2, 1));
+  if (layout.ulysses_degree > 1) out = exchange_heads_for_tokens(out, layout, comms.ulysses, rows);
+  return out.flatten(2);
 }
 
 }  // namespace ditbatch::flux

@@ -13,16 +13,19 @@ struct SequenceComms {
   TensorComm& ring;
 };
 
+/// Whose results are wanted.
+enum class Rows { all, image_only };
+
 /// Joint attention over all tokens of a branch, whose rows are spread over its ranks.
 ///
-/// q, k, v (S, H, D): this rank's own tokens, text then image -> (S, H, D) for the same tokens.
+/// qkv (B, S, 3, H, D): this rank's own tokens, text then image -> (B, S, H x D) for the same
+/// tokens, or (B, own image tokens, H x D).
 ///
 /// Ulysses: one exchange gives every rank all tokens of its ring slice for its H / ulysses heads,
 /// one gives the results back. Ring (gather): keys and values of all ring slices are gathered. The
 /// keys always stand in the global order, text then image, so that attention sees the same sequence
 /// on any number of ranks.
-[[nodiscard]] at::Tensor sequence_attention(at::Tensor const& q, at::Tensor const& k,
-                                            at::Tensor const& v, TokenLayout const& layout,
-                                            SequenceComms const& comms);
+[[nodiscard]] at::Tensor sequence_attention(at::Tensor const& qkv, TokenLayout const& layout,
+                                            SequenceComms const& comms, Rows rows);
 
 }  // namespace ditbatch::flux

@@ -1,0 +1,42 @@
+#include "sample/transformer_runner.hpp"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+namespace ditbatch {
+
+namespace {
+
+// Sizes in turn keep their graphs; a data set with more sizes than this captures again (0.3 s).
+constexpr std::size_t kept_sizes = 8;
+
+}  // namespace
+
+TransformerRunner::TransformerRunner(FluxTransformer const& transformer, flux::SequenceComms comms,
+                                     ops::CudaGraphs graphs, std::shared_ptr<ops::GraphPool> pool)
+    : transformer_(transformer),
+      comms_(comms),
+      graphs_(graphs),
+      pool_(std::move(pool)),
+      calls_(kept_sizes) {}
+
+ops::GraphedCall TransformerRunner::make_call(TokenLayout const& layout, std::int64_t packed_width,
+                                              c10::Device device) const {
+  auto const evaluate = [this, sequence = transformer_.make_sequence(layout, packed_width, device)](
+                            std::vector<at::Tensor> const& inputs) {
+    return std::vector{transformer_(inputs[0], inputs[1], inputs[2], sequence, comms_)};
+  };
+  return {evaluate, graphs_, pool_};
+}
+
+at::Tensor TransformerRunner::predict(at::Tensor const& latents, at::Tensor const& text,
+                                      at::Tensor const& modulation, TokenLayout const& layout,
+                                      std::int64_t packed_width) {
+  Key const key{latents.size(0), layout.text.back().end(), layout.image.back().end(), packed_width};
+  ops::GraphedCall& call =
+      calls_.get(key, [&] { return make_call(layout, packed_width, latents.device()); });
+  return call({latents, text, modulation}).front();
+}
+
+}  // namespace ditbatch

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <tuple>
+
+#include "core/recent_map.hpp"
+#include "models/flux/flux_transformer.hpp"
+#include "ops/graphed_call.hpp"
+
+namespace ditbatch {
+
+/// Evaluates the transformer step after step and image after image: keeps what images of one size
+/// share, on GPUs the whole evaluation as one CUDA graph.
+class TransformerRunner {
+ public:
+  /// All of them outlive the runner.
+  TransformerRunner(FluxTransformer const& transformer, flux::SequenceComms comms,
+                    ops::CudaGraphs graphs, std::shared_ptr<ops::GraphPool> pool);
+
+  /// FluxTransformer's evaluation. A collective of the branch.
+  [[nodiscard]] at::Tensor predict(at::Tensor const& latents, at::Tensor const& text,
+                                   at::Tensor const& modulation, TokenLayout const& layout,
+                                   std::int64_t packed_width);
+
+ private:
+  // Images, text tokens, image tokens and width of the whole sequence: the rank's shard follows.
+  using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+  [[nodiscard]] ops::GraphedCall make_call(TokenLayout const& layout, std::int64_t packed_width,
+                                           c10::Device device) const;
+
+  FluxTransformer const& transformer_;
+  flux::SequenceComms comms_;
+  ops::CudaGraphs graphs_;
+  std::shared_ptr<ops::GraphPool> pool_;
+  RecentMap<Key, ops::GraphedCall> calls_;
+};
+
+}  // namespace ditbatch
