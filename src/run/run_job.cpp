@@ -36,7 +36,7 @@ namespace ditbatch {
 
 namespace {
 
-// Rank 0's part of a job: the run folder, the server of the queue, the progress line.
+// Rank 0's part of a job: the run folder, and whether it must stop.
 struct Office {
   Office(RunConfig const& config, RunOptions const& options, JobInput const& input,
          std::atomic<int> const& signal)
@@ -44,21 +44,17 @@ struct Office {
         stop({config.job.run_dir, options.max_hours, config.limits.drain_s}, signal) {}
   RunFolder folder;
   StopRequest stop;
-  std::unique_ptr<WorkServer> server;
 };
 
-// The watchdog and rank 0's office outlive the communicators, also when an error unwinds: the one
-// must not abort them any more, and the other's server not look for requests.
+// The watchdog outlives the communicators, also when an error unwinds: it must not abort them any
+// more.
 struct LetGoOfComms {
   Watchdog& watchdog;
-  Office* office;  // null on the other ranks
-  ~LetGoOfComms() {
-    watchdog.forget_collectives();
-    if (office != nullptr) office->server.reset();
-  }
+  ~LetGoOfComms() { watchdog.forget_collectives(); }
 };
 
-void open_queue(Office& office, RunConfig const& config, MeshComms const& comms) {
+std::unique_ptr<WorkServer> open_queue(Office& office, RunConfig const& config,
+                                       MeshComms const& comms) {
   WorkLedger::Options ledger;
   ledger.replicas = comms.shape.replicas;
   ledger.retries = config.limits.retries;
@@ -76,7 +72,7 @@ void open_queue(Office& office, RunConfig const& config, MeshComms const& comms)
   server.failed_path = office.folder.failed_path;
   server.next_shard_number = office.folder.contents.next_shard_number;
   server.must_stop = [&office] { return office.stop.must_stop(); };
-  office.server = std::make_unique<WorkServer>(WorkLedger(office.folder.to_do, ledger), server);
+  return std::make_unique<WorkServer>(WorkLedger(office.folder.to_do, ledger), server);
 }
 
 std::string rank_name(int rank) {
@@ -154,7 +150,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                               std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
   MeshComms comms = make_mesh_comms(session.comm(), input.mesh, device.device);
   observe(comms, make_call_observer(activity, device.device));
-  LetGoOfComms const at_the_end{watchdog, office.get()};
+  LetGoOfComms const at_the_end{watchdog};
   RankPlace const place{session.rank(), comms.coordinate.replica, session.host(),
                         device.name,    device.gpu_uuid,          device.driver};
   std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
@@ -176,10 +172,11 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device);
 
   // The straight line: each record from the queue to its shard.
+  std::unique_ptr<WorkServer> server;  // ends before the communicators
   std::optional<ProgressLine> progress;
   if (is_first) {
-    open_queue(*office, config, comms);
-    progress.emplace(ProgressLine::Sources{[&office] { return office->server->counts(); },
+    server = open_queue(*office, config, comms);
+    progress.emplace(ProgressLine::Sources{[&server] { return server->counts(); },
                                            [&watchdog] { return watchdog.ranks_json(); }},
                      office->folder.already_done, session_path);
   }
@@ -212,7 +209,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   clock.enter(Phase::drain);
   if (leader) leader->finish();
   check_mpi(MPI_Barrier(session.comm()));
-  if (is_first) office->server->finish();
+  if (is_first) server->finish();
   progress.reset();
   write_trace_file(session_path + "/trace/" + rank_name(session.rank()) + ".h5", trace.drain());
 
@@ -222,7 +219,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   std::string const code = on_first_rank(session, [&] {
     JobSummary summary{config.job.name,
                        layout_name(input.mesh),
-                       office->server->counts(),
+                       server->counts(),
                        office->folder.already_done,
                        office->folder.beyond_limit,
                        office->stop.reason(),
