@@ -21,10 +21,18 @@ struct FileTraits {
   static void close(Handle handle) noexcept { ::close(handle); }
 };
 
+// Removed on every way out but the good one.
+struct UnfinishedFile {
+  std::string path;
+  ~UnfinishedFile() {
+    if (!path.empty()) ::unlink(path.c_str());
+  }
+};
+
 }  // namespace
 
 void write_text(std::string const& path, std::string const& text) {
-  std::string const fresh = path + ".new";
+  UnfinishedFile fresh{path + ".new"};
   auto const check = [&](bool good) {
     if (good) return;
     std::string const why = std::strerror(errno);
@@ -33,7 +41,7 @@ void write_text(std::string const& path, std::string const& text) {
                                   ") check space, quota and permissions");
   };
   UniqueHandle<FileTraits> file(
-      ::open(fresh.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));
+      ::open(fresh.path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666));
   check(static_cast<bool>(file));
   std::size_t written = 0;
   while (written < text.size()) {
@@ -43,7 +51,8 @@ void write_text(std::string const& path, std::string const& text) {
   }
   check(::fsync(file.get()) == 0);
   check(::close(file.release()) == 0);
-  check(std::rename(fresh.c_str(), path.c_str()) == 0);
+  check(std::rename(fresh.path.c_str(), path.c_str()) == 0);
+  fresh.path.clear();
 }
 
 }  // namespace ditbatch
