@@ -28,6 +28,7 @@ inline constexpr std::array<Choice<DeviceKind>, 3> device_kinds{
 inline constexpr std::int64_t largest_integer = std::numeric_limits<std::int64_t>::max();
 inline constexpr std::int64_t largest_side_px = 65535;  // a shard's column is uint16
 inline constexpr std::int64_t largest_degree = 1024;
+inline constexpr std::int64_t largest_batch = 64;  // records that a replica denoises together
 inline constexpr double longest_time_s = 1e7;
 
 /// Every key of a config file, in the order of the file. One visitor reads them, one writes them: a
@@ -85,6 +86,8 @@ void visit_keys(Visitor& visitor, Config& config) {
   visitor.choice("device", config.runtime.device, device_kinds);
   visitor.flag("share_gpu", config.runtime.share_gpu);
   visitor.flag("allow_mixed", config.runtime.allow_mixed);
+  visitor.integer_or_auto("batch_size", config.runtime.batch_size, 1, largest_batch);
+  visitor.flag("cuda_graphs", config.runtime.cuda_graphs);
 }
 
 }  // namespace ditbatch::config

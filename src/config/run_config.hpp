@@ -91,6 +91,8 @@ struct RuntimeConfig {
   DeviceKind device = DeviceKind::automatic;
   bool share_gpu = false;
   bool allow_mixed = false;
+  std::optional<int> batch_size;  // none: "auto", by the size of the images
+  bool cuda_graphs = true;
 };
 
 /// Everything a run is told, complete and validated; what load_run_config() returns.

@@ -96,6 +96,8 @@ drain_s = 4
 device = "cpu"
 share_gpu = true
 allow_mixed = true
+batch_size = 3
+cuda_graphs = false
 )";
 
 }  // namespace
@@ -125,6 +127,7 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
   BOOST_TEST((c.limits.start_s == 1 && c.limits.phase_s == 2.5 && c.limits.io_s == 3 &&
               c.limits.drain_s == 4));
   BOOST_TEST((c.runtime.device == DeviceKind::cpu && c.runtime.share_gpu && c.runtime.allow_mixed));
+  BOOST_TEST((c.runtime.batch_size == 3 && !c.runtime.cuda_graphs));
 }
 
 BOOST_AUTO_TEST_CASE(three_keys_are_enough) {
@@ -132,6 +135,7 @@ BOOST_AUTO_TEST_CASE(three_keys_are_enough) {
   BOOST_TEST(c.job.name == "a");
   BOOST_TEST(c.job.input_root == "/data/jobs");
   BOOST_TEST(!c.mesh.replicas.has_value());
+  BOOST_TEST((!c.runtime.batch_size.has_value() && c.runtime.cuda_graphs));
   BOOST_TEST(c.output.shard_bytes == 2147483648U);
   BOOST_TEST((c.limits.abort_failed.value == 5 &&
               c.limits.abort_failed.unit == RecordLimit::Unit::percent));
@@ -161,6 +165,7 @@ shard_bytes = 1000000000000000000
     BOOST_TEST(second.limits.allow_failed.value == first.limits.allow_failed.value);
     BOOST_TEST(second.output.shard_bytes == first.output.shard_bytes);
     BOOST_TEST((second.mesh.replicas == first.mesh.replicas));
+    BOOST_TEST((second.runtime.batch_size == first.runtime.batch_size));
   }
 }
 
@@ -205,6 +210,10 @@ BOOST_AUTO_TEST_CASE(each_value_is_refused_at_its_place) {
            {"limits", "abort_failed = @@0.5", {"limits.abort_failed", "is 0.5"}},
            {"limits", "retries = @@[2]", {"limits.retries", "is a list"}},
            {"runtime", "device = @@'gpu'", {"runtime.device", "\"cuda\""}},
+           {"runtime", "batch_size = @@0", {"runtime.batch_size", "1 to 64"}},
+           {"runtime", "batch_size = @@65", {"runtime.batch_size", "1 to 64"}},
+           {"runtime", "batch_size = @@'4'", {"runtime.batch_size", "\"auto\""}},
+           {"runtime", "cuda_graphs = @@1", {"runtime.cuda_graphs", "is 1"}},
            {"runtime", "@@shared_gpu = true", {"runtime.shared_gpu", "did you mean 'share_gpu'?"}},
            {"mesh", "@@ulyses = 4", {"mesh.ulyses", "did you mean 'ulysses'?"}},
            {"job", "@@width = 512", {"job.width", "did you mean '[sampling] width'?"}},
