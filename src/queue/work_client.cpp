@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "core/error.hpp"
-#include "manifest/record_message.hpp"
+#include "queue/lease_message.hpp"
 
 namespace ditbatch {
 
@@ -40,21 +40,21 @@ json WorkClient::ask(Channel channel, std::string const& request) {
   return reply;
 }
 
-std::optional<Lease> WorkClient::next(std::function<void()> const& while_waiting) {
+std::vector<Lease> WorkClient::next(std::function<void()> const& while_waiting) {
   while (true) {
     while_waiting();
     json const reply =
         ask(Channel::main, request_for(Channel::main, "next", {{"replica", replica_}}));
     std::string const answer = reply.at("answer");
-    if (answer == "finished") return std::nullopt;
+    if (answer == "finished") return {};
     if (answer == "wait") {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       continue;
     }
-    Lease lease{record_from_message(reply.at("record")), reply.at("epoch"), reply.at("attempt")};
+    std::vector<Lease> leases = leases_from_message(reply.at("leases"));
     std::scoped_lock const lock(mutex_);
-    epochs_[{lease.record.id, lease.record.index}] = lease.epoch;
-    return lease;
+    for (Lease const& lease : leases) epochs_[{lease.record.id, lease.record.index}] = lease.epoch;
+    return leases;
   }
 }
 

@@ -7,9 +7,9 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
-#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "output/output_writer.hpp"
 #include "queue/messages.hpp"
@@ -26,10 +26,10 @@ class WorkClient final : public PublishGate {
   WorkClient(MPI_Comm comm, int replica, double answer_limit_s)
       : comm_(comm), replica_(replica), answer_limit_s_(answer_limit_s) {}
 
-  /// The next record; none when the work is done or the job was told to stop. Waits while records
-  /// of other replicas may still come back; `while_waiting` is called between the questions, and
-  /// may throw. Main thread.
-  [[nodiscard]] std::optional<Lease> next(std::function<void()> const& while_waiting);
+  /// The next records, to be made together; none when the work is done or the job was told to stop.
+  /// Waits while records of other replicas may still come back; `while_waiting` is called between
+  /// the questions, and may throw. Main thread.
+  [[nodiscard]] std::vector<Lease> next(std::function<void()> const& while_waiting);
   /// An attempt went wrong. Main thread.
   void failed(Lease const& lease, std::string const& error);
   /// No more questions will come. Main thread, after the writer has finished.

@@ -10,13 +10,19 @@
 namespace ditbatch {
 
 Bucket bucket_of(ImageRecord const& record) {
-  return {record.width_px, record.height_px, record.steps, record.uses_true_cfg() ? 2 : 1};
+  return {record.width_px, record.height_px, record.steps, record.uses_true_cfg() ? 2 : 1,
+          record.max_sequence_length};
 }
 
 double predicted_cost(ImageRecord const& record) {
   Bucket const bucket = bucket_of(record);
   return static_cast<double>(bucket.width_px) * static_cast<double>(bucket.height_px) *
          static_cast<double>(bucket.steps) * bucket.branches;
+}
+
+std::size_t batch_share(std::size_t most, std::size_t rest, int replicas) {
+  auto const others = static_cast<std::size_t>(replicas);
+  return std::min(most, (rest + others - 1) / others);
 }
 
 WorkLedger::WorkLedger(std::vector<ImageRecord> records, Options options)
@@ -71,16 +77,40 @@ WorkLedger::Next WorkLedger::next(int replica, double now_s) {
     bool const may_come_back = counts_.pending + counts_.leased > 0;
     return {may_come_back ? Answer::wait : Answer::finished, std::nullopt};
   }
-  Item& item = items_[pending_[*place]];
-  pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(*place));
+  return {Answer::leased, lease_to(replica, *place)};
+}
+
+Lease WorkLedger::lease_to(int replica, std::size_t place) {
+  Item& item = items_[pending_[place]];
+  pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(place));
   item.state = State::leased;
   item.epoch = ++last_epoch_;
   item.attempt += 1;
   item.last_replica = replica;
+  item.in_batch = false;
   replica_bucket_[static_cast<std::size_t>(replica)] = bucket_of(item.record);
   counts_.pending -= 1;
   counts_.leased += 1;
-  return {Answer::leased, Lease{item.record, item.epoch, item.attempt}};
+  return {item.record, item.epoch, item.attempt};
+}
+
+std::vector<Lease> WorkLedger::also(int replica, Lease const& lease, std::size_t count) {
+  Item& first = items_[by_key_.at({lease.record.id, lease.record.index})];
+  auto const is_new = [](Item const& item) { return item.attempt == 0 && !item.runs_alone; };
+  if (first.attempt > 1 || first.runs_alone) return {};
+  std::size_t const share = batch_share(count + 1, pending_.size() + 1, options_.replicas);
+  std::vector<Lease> batch;
+  std::size_t place = 0;
+  while (batch.size() + 1 < share && place < std::min(pending_.size(), options_.window)) {
+    Item& item = items_[pending_[place]];
+    if (!is_new(item) || bucket_of(item.record) != bucket_of(lease.record)) {
+      ++place;
+      continue;
+    }
+    batch.push_back(lease_to(replica, place));
+    item.in_batch = first.in_batch = true;
+  }
+  return batch;
 }
 
 bool WorkLedger::may_append(std::string const& id, std::uint16_t index, std::uint64_t epoch) {
@@ -110,16 +140,20 @@ std::optional<FailedRecord> WorkLedger::failed(std::string const& id, std::uint1
   Item& item = items_[found->second];
   if (item.state != State::leased || item.epoch != epoch) return std::nullopt;
   counts_.leased -= 1;
-  if (item.attempt <= options_.retries) {
-    item.state = State::pending;
+  if (item.in_batch) {
+    item.attempt -= 1;
+    item.runs_alone = true;
+  } else if (item.attempt <= options_.retries) {
     item.not_before_s = now_s + options_.backoff_s * std::exp2(item.attempt - 1);
-    pending_.push_back(found->second);
-    counts_.pending += 1;
-    return std::nullopt;
+  } else {
+    item.state = State::failed;
+    counts_.failed += 1;
+    return FailedRecord{id, index, item.attempt, error};
   }
-  item.state = State::failed;
-  counts_.failed += 1;
-  return FailedRecord{id, index, item.attempt, error};
+  item.state = State::pending;
+  pending_.push_back(found->second);
+  counts_.pending += 1;
+  return std::nullopt;
 }
 
 WorkCounts WorkLedger::counts() const { return counts_; }

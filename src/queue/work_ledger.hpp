@@ -11,12 +11,14 @@
 
 namespace ditbatch {
 
-/// Records that run alike: one size, one number of steps, one number of branches.
+/// Records that run alike, and may run together: one size, one number of steps and of branches, one
+/// length of the text.
 struct Bucket {
   std::int64_t width_px = 0;
   std::int64_t height_px = 0;
   std::int64_t steps = 0;
   int branches = 1;
+  std::int64_t max_sequence_length = 0;
   friend auto operator<=>(Bucket const&, Bucket const&) = default;
 };
 [[nodiscard]] Bucket bucket_of(ImageRecord const& record);
@@ -30,6 +32,11 @@ struct Lease {
   std::uint64_t epoch = 0;  // never used twice; a late owner is known by its old epoch
   int attempt = 0;          // from 1
 };
+
+/// How many of the `rest` records that are not handed out yet one of the replicas takes, at most
+/// `most`: near the end batches shrink, so that no replica has several records while another has
+/// none.
+[[nodiscard]] std::size_t batch_share(std::size_t most, std::size_t rest, int replicas);
 
 /// A record that is given up, for failed.jsonl.
 struct FailedRecord {
@@ -73,13 +80,20 @@ class WorkLedger {
   /// back.
   [[nodiscard]] Next next(int replica, double now_s);
 
+  /// At most `count` further records to be made together with the one just leased: of its bucket,
+  /// never tried before, and no more than the replica's share of the rest. None beside a record
+  /// that was tried before: if it is poison, it must not spoil others.
+  [[nodiscard]] std::vector<Lease> also(int replica, Lease const& lease, std::size_t count);
+
   /// Whether this owner may append the row: once for each (id, index), and only under a live lease.
   [[nodiscard]] bool may_append(std::string const& id, std::uint16_t index, std::uint64_t epoch);
 
   /// A published shard holds the record.
   void published(std::string const& id, std::uint16_t index);
 
-  /// An attempt went wrong. Comes back later, elsewhere, or is given up after `retries`.
+  /// An attempt went wrong. Comes back later, elsewhere, or is given up after `retries`. In a batch
+  /// of several it is not known whose fault it was: such an attempt does not count, and the record
+  /// runs alone from then on.
   std::optional<FailedRecord> failed(std::string const& id, std::uint16_t index,
                                      std::uint64_t epoch, std::string const& error, double now_s);
 
@@ -95,7 +109,11 @@ class WorkLedger {
     int attempt = 0;
     double not_before_s = 0;
     int last_replica = -1;
+    bool in_batch = false;    // leased together with others
+    bool runs_alone = false;  // was in a batch that failed
   };
+  /// Takes the item at a place of pending_.
+  Lease lease_to(int replica, std::size_t place);
   [[nodiscard]] std::optional<std::size_t> choose(int replica, double now_s) const;
 
   Options options_;

@@ -8,7 +8,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
-#include "manifest/record_message.hpp"
+#include "queue/lease_message.hpp"
 #include "queue/messages.hpp"
 
 namespace ditbatch {
@@ -60,23 +60,26 @@ void WorkServer::serve() {
   }
 }
 
+std::string WorkServer::next_for(int replica, double now_s) {
+  if (options_.must_stop && options_.must_stop()) return json{{"answer", "finished"}}.dump();
+  WorkLedger::Next const next = ledger_.next(replica, now_s);
+  if (next.answer == WorkLedger::Answer::wait) return json{{"answer", "wait"}}.dump();
+  if (next.answer == WorkLedger::Answer::finished) return json{{"answer", "finished"}}.dump();
+  std::vector<Lease> leases{*next.lease};
+  int const size = options_.batch_size ? options_.batch_size(next.lease->record) : 1;
+  for (Lease& lease : ledger_.also(replica, *next.lease, static_cast<std::size_t>(size - 1))) {
+    leases.push_back(std::move(lease));
+  }
+  return json{{"answer", "records"}, {"leases", to_message(leases)}}.dump();
+}
+
 std::string WorkServer::answer(std::string const& text) {
   json const request = json::parse(text);
   std::string const verb = request.at("verb");
   double const now_s = static_cast<double>(now_ns()) * 1e-9;
   std::scoped_lock const lock(mutex_);
 
-  if (verb == "next") {
-    if (options_.must_stop && options_.must_stop()) return json{{"answer", "finished"}}.dump();
-    WorkLedger::Next next = ledger_.next(request.at("replica"), now_s);
-    if (next.answer == WorkLedger::Answer::wait) return json{{"answer", "wait"}}.dump();
-    if (next.answer == WorkLedger::Answer::finished) return json{{"answer", "finished"}}.dump();
-    return json{{"answer", "record"},
-                {"record", to_message(next.lease->record)},
-                {"epoch", next.lease->epoch},
-                {"attempt", next.lease->attempt}}
-        .dump();
-  }
+  if (verb == "next") return next_for(request.at("replica"), now_s);
   if (verb == "may_append") {
     bool const granted =
         ledger_.may_append(request.at("id"), request.at("index"), request.at("epoch"));

@@ -25,8 +25,9 @@ class WorkServer {
     int leaders = 1;
     std::string index_path;
     std::string failed_path;
-    std::map<std::string, int> next_shard_number;  // by size folder, "1024x768"
-    std::function<bool()> must_stop;               // asked before each record is handed out
+    std::map<std::string, int> next_shard_number;       // by size folder, "1024x768"
+    std::function<bool()> must_stop;                    // asked before records are handed out
+    std::function<int(ImageRecord const&)> batch_size;  // of records like this one; null: 1
   };
   WorkServer(WorkLedger ledger, Options options);
   WorkServer(WorkServer const&) = delete;
@@ -41,6 +42,8 @@ class WorkServer {
  private:
   void serve();
   [[nodiscard]] std::string answer(std::string const& request);
+  /// What a replica makes next, as a message; under the mutex.
+  [[nodiscard]] std::string next_for(int replica, double now_s);
 
   Options options_;
   mutable std::mutex mutex_;  // guards ledger_

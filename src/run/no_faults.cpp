@@ -2,6 +2,6 @@
 
 namespace ditbatch {
 
-void fault_point(char const* /*phase*/, std::string const& /*record_id*/) {}
+void fault_point(char const* /*phase*/, std::string const& /*record_ids*/) {}
 
 }  // namespace ditbatch

@@ -1,6 +1,7 @@
 #include "run/phase_clock.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "run/fault_point.hpp"
 
@@ -44,22 +45,21 @@ PhaseClock::PhaseClock(Trace& trace, Activity& activity, LimitsConfig const& lim
 void PhaseClock::close_current(std::int64_t now) {
   auto const index = static_cast<std::size_t>(phase_);
   total_ns_[index] += now - phase_begin_ns_;
-  trace_.add({phase_names[index], record_id_, phase_begin_ns_, now, 0});
+  trace_.add({phase_names[index], work_.record_ids, phase_begin_ns_, now, 0});
   phase_begin_ns_ = now;
 }
 
-void PhaseClock::enter(Phase phase, std::string const& record_id) {
+void PhaseClock::enter(Phase phase, PhaseWork work) {
   std::int64_t const begin_ns = phase_begin_ns_;
   close_current(now_ns());
-  double& slowest = slowest_s_per_work_[static_cast<std::size_t>(phase_)];
-  slowest = std::max(slowest, static_cast<double>(phase_begin_ns_ - begin_ns) * 1e-9 / work_);
+  double& slowest = slowest_s_per_cost_[static_cast<std::size_t>(phase_)];
+  slowest = std::max(slowest, static_cast<double>(phase_begin_ns_ - begin_ns) * 1e-9 / work_.cost);
   phase_ = phase;
-  record_id_ = record_id;
-  char const* name = phase_names[static_cast<std::size_t>(phase)];
-  activity_.enter_phase(
-      name, record_id,
-      phase_limit_s(phase, limits_, slowest_s_per_work_[static_cast<std::size_t>(phase)] * work_));
-  fault_point(name, record_id);
+  work_ = std::move(work);
+  auto const index = static_cast<std::size_t>(phase);
+  activity_.enter_phase(phase_names[index], work_.record_ids,
+                        phase_limit_s(phase, limits_, slowest_s_per_cost_[index] * work_.cost));
+  fault_point(phase_names[index], work_.record_ids);
 }
 
 std::vector<float> PhaseClock::take_image_s() {

@@ -30,6 +30,12 @@ inline constexpr std::array<Phase, 5> image_phases{Phase::text, Phase::denoise, 
 /// is the first time: a first image may take as long as starting.
 [[nodiscard]] double phase_limit_s(Phase phase, LimitsConfig const& limits, double slowest_s);
 
+/// What a phase works on, and how much that is, in any unit: it scales the limit of the phase.
+struct PhaseWork {
+  std::string record_ids;  // empty outside of an image; "fox,owl" for a batch
+  double cost = 1;
+};
+
 /// Divides the wall time of a rank's main thread into phases, and tells its Activity.
 class PhaseClock {
  public:
@@ -37,9 +43,7 @@ class PhaseClock {
   PhaseClock(Trace& trace, Activity& activity, LimitsConfig const& limits, std::int64_t begin_ns);
 
   /// Ends the current phase and begins another.
-  void enter(Phase phase, std::string const& record_id = {});
-  /// The work of the image that follows, in any unit: it scales the limits of its phases.
-  void set_work(double work) { work_ = work; }
+  void enter(Phase phase, PhaseWork work = {});
 
   /// Seconds in each of image_phases since the previous call. The current phase goes on.
   [[nodiscard]] std::vector<float> take_image_s();
@@ -54,12 +58,11 @@ class PhaseClock {
   Trace& trace_;
   Activity& activity_;
   LimitsConfig limits_;
-  double work_ = 1;
-  std::array<double, phase_count> slowest_s_per_work_{};
+  std::array<double, phase_count> slowest_s_per_cost_{};
   std::int64_t begin_ns_;
   std::int64_t phase_begin_ns_;
   Phase phase_ = Phase::start;
-  std::string record_id_;
+  PhaseWork work_;
   std::array<std::int64_t, phase_count> total_ns_{};
   std::array<std::int64_t, phase_count> taken_ns_{};
 };

@@ -2,13 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <cstring>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "manifest/record_message.hpp"
+#include "queue/lease_message.hpp"
 
 namespace ditbatch {
 
@@ -26,7 +27,7 @@ ReplicaLeader::ReplicaLeader(RunConfig const& config, Sha256Digest const& checkp
                image_phase_names()},
               client_, trace) {}
 
-void ReplicaLeader::append(Lease const& lease, at::Tensor const& pixels,
+void ReplicaLeader::append(Lease const& lease, at::Tensor const& pixels, std::size_t batch_size,
                            std::vector<float> timing_s) {
   ImageRecord const& record = lease.record;
   ShardRow row;
@@ -52,6 +53,7 @@ void ReplicaLeader::append(Lease const& lease, at::Tensor const& pixels,
   row.replica = static_cast<std::uint16_t>(comms_.coordinate.replica);
   row.finished_ns = unix_time_ns();
   row.attempt = static_cast<std::uint8_t>(lease.attempt);
+  row.batch_size = static_cast<std::uint16_t>(batch_size);
   row.ranks = static_cast<std::uint16_t>(comms_.shape.ranks_per_replica());
   row.layout = layout_name(comms_.shape);
   row.hardware = hardware_;
@@ -64,30 +66,24 @@ void ReplicaLeader::finish() {
   client_.goodbye();
 }
 
-std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms) {
-  std::string message;
-  if (leader != nullptr) {
-    if (auto const lease = leader->next()) {
-      message = json{{"record", to_message(lease->record)},
-                     {"epoch", lease->epoch},
-                     {"attempt", lease->attempt}}
-                    .dump();
-    }
-  }
-  message = broadcast_string(comms.replica_host.get(), message, 0);  // comm: replica
-  if (message.empty()) return std::nullopt;
-  json const parsed = json::parse(message);
-  return Lease{record_from_message(parsed.at("record")), parsed.at("epoch"), parsed.at("attempt")};
+std::vector<Lease> next_leases(ReplicaLeader* leader, MeshComms const& comms) {
+  std::string const message = leader != nullptr ? to_message(leader->next()) : "";
+  return leases_from_message(
+      broadcast_string(comms.replica_host.get(), message, 0));  // comm: replica
 }
 
-MadeImage catch_record_errors(ImageRecord const& record,
-                              std::function<DecodedImage()> const& make) {
+std::string catch_record_errors(std::vector<Lease> const& leases,
+                                std::function<void()> const& make) {
   auto const failed = [&](std::exception const& error) {
-    log_error("record " + record.id + "[" + std::to_string(record.index) + "]: " + error.what());
-    return MadeImage{{}, error.what()};
+    std::string names;
+    for (Lease const& lease : leases)
+      names += (names.empty() ? "record " : ", ") + record_name(lease.record);
+    log_error(names + ": " + error.what());
+    return std::string(error.what());
   };
   try {
-    return {make(), ""};
+    make();
+    return {};
   } catch (Error const& error) {
     if (error.code() != ExitCode::bad_input) throw;
     return failed(error);
@@ -96,24 +92,34 @@ MadeImage catch_record_errors(ImageRecord const& record,
   }
 }
 
-void hand_over(ReplicaLeader* leader, Lease const& lease, MadeImage const& made, PhaseClock& clock,
-               MeshComms const& comms) {
-  std::vector<float> const own = clock.take_image_s();
-  std::string const bytes(reinterpret_cast<char const*>(own.data()), own.size() * sizeof(float));
+void hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
+               PhaseClock& clock, MeshComms const& comms) {
+  json const own{
+      {"images", made.images.size()}, {"error", made.error}, {"timing_s", clock.take_image_s()}};
+  // Error texts may hold bytes that are not UTF-8.
   std::vector<std::string> const ranks =
-      gather_strings(comms.replica_host.get(), bytes, 0);  // comm: replica
-  std::vector<std::string> const errors =
-      gather_strings(comms.replica_host.get(), made.error, 0);  // comm: replica
+      gather_strings(comms.replica_host.get(),
+                     own.dump(-1, ' ', false, json::error_handler_t::replace), 0);  // comm: replica
   if (leader == nullptr) return;
-  for (std::string const& error : errors) {
-    if (!error.empty()) return leader->failed(lease, error);
+  std::size_t made_by_all = leases.size();
+  std::string error;
+  std::vector<float> timing_s;
+  for (std::string const& rank : ranks) {
+    json const parsed = json::parse(rank);
+    made_by_all = std::min<std::size_t>(made_by_all, parsed.at("images"));
+    if (error.empty()) error = parsed.at("error");
+    for (float const seconds : parsed.at("timing_s"))
+      timing_s.push_back(seconds / static_cast<float>(leases.size()));
   }
-  if (!made.image.finite) return leader->failed(lease, "the decoded image holds NaN or infinity");
-  std::vector<float> timing_s(ranks.size() * own.size());
-  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-    std::memcpy(timing_s.data() + rank * own.size(), ranks[rank].data(), ranks[rank].size());
+  for (std::size_t i = 0; i < leases.size(); ++i) {
+    if (i >= made_by_all) {
+      leader->failed(leases[i], error);
+    } else if (!made.images[i].finite) {
+      leader->failed(leases[i], "the decoded image holds NaN or infinity");
+    } else {
+      leader->append(leases[i], made.images[i].pixels, leases.size(), timing_s);
+    }
   }
-  leader->append(lease, made.image.pixels, std::move(timing_s));
 }
 
 }  // namespace ditbatch

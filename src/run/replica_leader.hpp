@@ -1,8 +1,8 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/mesh_comms.hpp"
 #include "config/run_config.hpp"
@@ -21,14 +21,17 @@ class ReplicaLeader {
   ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id, std::string const& part,
                 int session, std::string hardware, MeshComms const& comms, Trace& trace);
 
-  /// Throws the writer's error, if it met one: a row that it took and will never append is still
-  /// leased to this replica, and the queue would let it wait for ever.
-  [[nodiscard]] std::optional<Lease> next() {
+  /// What to make together next; none at the end. Throws the writer's error, if it met one: a row
+  /// that it took and will never append is still leased to this replica, and the queue would let it
+  /// wait for ever.
+  [[nodiscard]] std::vector<Lease> next() {
     return client_.next([this] { writer_.check(); });
   }
   void failed(Lease const& lease, std::string const& error) { client_.failed(lease, error); }
-  /// timing_s: seconds of each rank of the replica in each of image_phases, row-major.
-  void append(Lease const& lease, at::Tensor const& pixels, std::vector<float> timing_s);
+  /// One image of a batch of `batch_size`. timing_s: seconds of each rank of the replica in each of
+  /// image_phases, row-major.
+  void append(Lease const& lease, at::Tensor const& pixels, std::size_t batch_size,
+              std::vector<float> timing_s);
   /// Publishes what is left and says goodbye to the queue.
   void finish();
   /// How long append() was held up by a full queue.
@@ -46,24 +49,26 @@ class ReplicaLeader {
 
 // Collectives of a replica; `leader` is null on all its ranks but the first.
 
-/// The next record, on every rank of the replica.
-[[nodiscard]] std::optional<Lease> next_lease(ReplicaLeader* leader, MeshComms const& comms);
+/// The records to make together next, on every rank of the replica; none at the end.
+[[nodiscard]] std::vector<Lease> next_leases(ReplicaLeader* leader, MeshComms const& comms);
 
-/// An image, or what went wrong with its record on this rank.
-struct MadeImage {
-  DecodedImage image;
+/// What became of the records of a batch on this rank: the images of the first ones, and what went
+/// wrong with the others.
+struct MadeImages {
+  std::vector<DecodedImage> images;
   std::string error;  // empty: none
 };
 
-/// Calls `make`; what it throws because of the record (no memory, an operator that refuses) becomes
-/// the result. A lost peer, the file system and our own mistakes go through: they are not the
-/// record's. Where only one rank of a replica fails, the others wait for it in a collective, and
+/// Calls `make` and returns what it throws because of the records (no memory, an operator that
+/// refuses), or "". A lost peer, the file system and our own mistakes go through: they are not the
+/// records'. Where only one rank of a replica fails, the others wait for it in a collective, and
 /// the watchdog ends the job.
-[[nodiscard]] MadeImage catch_record_errors(ImageRecord const& record,
-                                            std::function<DecodedImage()> const& make);
+[[nodiscard]] std::string catch_record_errors(std::vector<Lease> const& leases,
+                                              std::function<void()> const& make);
 
-/// Gathers the ranks' timing and gives the image to the writer, or the failure to the queue.
-void hand_over(ReplicaLeader* leader, Lease const& lease, MadeImage const& made, PhaseClock& clock,
-               MeshComms const& comms);
+/// Gathers the ranks' timing and gives the images to the writer, the failures to the queue. Each
+/// row gets an equal share of the batch's time.
+void hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
+               PhaseClock& clock, MeshComms const& comms);
 
 }  // namespace ditbatch

@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "comm/device.hpp"                // choose_device: this rank's GPU or CPU
 #include "comm/mesh_comms.hpp"            // MeshComms: one communicator a mesh dimension
@@ -15,9 +17,9 @@
 #include "config/quantities.hpp"          // records_of: a limit in records
 #include "core/build_info.hpp"
 #include "core/log.hpp"
-#include "manifest/record_message.hpp"  // a record as a message
 #include "output/output_writer.hpp"  // OutputWriter: rows -> verified shards, on a thread of its own
 #include "output/trace_file.hpp"
+#include "pipeline/batch_size.hpp"     // how many records are denoised together
 #include "pipeline/flux_pipeline.hpp"  // encode, draw noise, denoise, decode
 #include "queue/work_client.hpp"       // a replica leader's side of the work queue
 #include "queue/work_server.hpp"       // rank 0's side
@@ -54,7 +56,7 @@ struct LetGoOfComms {
 };
 
 std::unique_ptr<WorkServer> open_queue(Office& office, RunConfig const& config,
-                                       MeshComms const& comms) {
+                                       MeshComms const& comms, BatchRule const& batches) {
   WorkLedger::Options ledger;
   ledger.replicas = comms.shape.replicas;
   ledger.retries = config.limits.retries;
@@ -72,7 +74,47 @@ std::unique_ptr<WorkServer> open_queue(Office& office, RunConfig const& config,
   server.failed_path = office.folder.failed_path;
   server.next_shard_number = office.folder.contents.next_shard_number;
   server.must_stop = [&office] { return office.stop.must_stop(); };
+  server.batch_size = [batches](ImageRecord const& record) {
+    return batch_size_for(record, batches);
+  };
   return std::make_unique<WorkServer>(WorkLedger(office.folder.to_do, ledger), server);
+}
+
+// Their names, and their cost together.
+PhaseWork work_of(std::span<Lease const> leases) {
+  PhaseWork work{"", 0};
+  for (Lease const& lease : leases) {
+    work.record_ids += (work.record_ids.empty() ? "" : ",") + lease.record.id;
+    work.cost += predicted_cost(lease.record);
+  }
+  return work;
+}
+
+// Records of one bucket, on a device of this replica: each is encoded and decoded by itself, all
+// are denoised together. An error of one of them ends the batch, at the same place on all ranks.
+MadeImages make_images(std::vector<Lease> const& leases, FluxPipeline& pipeline, c10::Device device,
+                       PhaseClock& clock) {
+  std::vector<ImageRecord> records;
+  for (Lease const& lease : leases) records.push_back(lease.record);
+  MadeImages made;
+  made.error = catch_record_errors(leases, [&] {
+    std::vector<RecordEmbeds> embeds;
+    std::vector<at::Tensor> noise;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      clock.enter(Phase::text, work_of({&leases[i], 1}));
+      embeds.push_back(pipeline.encode_prompt(records[i]));
+      noise.push_back(pipeline.initial_latents(records[i]));  // by the host, while a GPU encodes
+    }
+    synchronize(device);
+    clock.enter(Phase::denoise, work_of(leases));
+    std::vector<at::Tensor> const latents = pipeline.denoise(noise, embeds, records);
+    synchronize(device);
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      clock.enter(Phase::decode, work_of({&leases[i], 1}));
+      made.images.push_back(pipeline.decode_latents(latents[i], records[i]));
+    }
+  });
+  return made;
 }
 
 std::string rank_name(int rank) {
@@ -169,13 +211,16 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   refuse_mixed_hardware(config, device.hardware, session);
   log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " +
            layout_name(input.mesh) + " on " + device.hardware);
-  FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device);
+  FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device,
+                        {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
 
-  // The straight line: each record from the queue to its shard.
+  // The straight line: records from the queue to their shards, a batch at a time.
   std::unique_ptr<WorkServer> server;  // ends before the communicators
   std::optional<ProgressLine> progress;
   if (is_first) {
-    server = open_queue(*office, config, comms);
+    server = open_queue(*office, config, comms,
+                        {config.runtime.batch_size, device.device.type(),
+                         2 * input.configs.vae.scale_factor(), input.mesh.ranks_per_branch()});
     progress.emplace(ProgressLine::Sources{[&server] { return server->counts(); },
                                            [&watchdog] { return watchdog.ranks_json(); }},
                      office->folder.already_done, session_path);
@@ -186,22 +231,12 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                                              session_number, device.hardware, comms, trace);
   }
   clock.enter(Phase::wait);
-  while (std::optional<Lease> const lease = next_lease(leader.get(), comms)) {
-    ImageRecord const& record = lease->record;
-    clock.set_work(predicted_cost(record));
-    MadeImage const image = catch_record_errors(record, [&] {
-      clock.enter(Phase::text, record.id);
-      RecordEmbeds const embeds = pipeline.encode_prompt(record);
-      synchronize(device.device);
-      clock.enter(Phase::denoise, record.id);
-      at::Tensor const noise = pipeline.initial_latents(record);
-      at::Tensor const latents = pipeline.denoise({noise}, {embeds}, {record}).front();
-      synchronize(device.device);
-      clock.enter(Phase::decode, record.id);
-      return pipeline.decode_latents(latents, record);
-    });
-    clock.enter(Phase::hand_over, record.id);
-    hand_over(leader.get(), *lease, image, clock, comms);
+  while (true) {
+    std::vector<Lease> const leases = next_leases(leader.get(), comms);
+    if (leases.empty()) break;
+    MadeImages const made = make_images(leases, pipeline, device.device, clock);
+    clock.enter(Phase::hand_over, work_of(leases));
+    hand_over(leader.get(), leases, made, clock, comms);
     clock.enter(Phase::wait);
   }
 

@@ -28,25 +28,26 @@ std::vector<std::string> parts_of(std::string const& text) {
 }
 
 bool is_here(std::vector<std::string> const& parts, std::string const& phase,
-             std::string const& record_id) {
+             std::string const& record_ids) {
   if (parts[1] != phase) return false;
   char const* rank = std::getenv("OMPI_COMM_WORLD_RANK");
   for (std::size_t i = 2; i < parts.size(); ++i) {
     std::string const name = parts[i].substr(0, parts[i].find('='));
     std::string const value = parts[i].substr(parts[i].find('=') + 1);
     if (name == "rank" && value != (rank != nullptr ? rank : "0")) return false;
-    if (name == "record" && value != record_id) return false;
+    if (name == "record" && ("," + record_ids + ",").find("," + value + ",") == std::string::npos)
+      return false;
   }
   return true;
 }
 
 }  // namespace
 
-void fault_point(char const* phase, std::string const& record_id) {
+void fault_point(char const* phase, std::string const& record_ids) {
   char const* fault = std::getenv("DITBATCH_FAULT");
   if (fault == nullptr) return;
   std::vector<std::string> const parts = parts_of(fault);
-  if (parts.size() < 2 || !is_here(parts, phase, record_id)) return;
+  if (parts.size() < 2 || !is_here(parts, phase, record_ids)) return;
   if (parts[0] == "stop") {
     std::this_thread::sleep_for(std::chrono::milliseconds(600));  // until its phase is known
     ::raise(SIGSTOP);

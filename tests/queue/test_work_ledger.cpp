@@ -1,10 +1,14 @@
 #define BOOST_TEST_MODULE work_ledger
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
+#include <utility>
 
+#include "manifest/record_message.hpp"
+#include "queue/lease_message.hpp"
 #include "queue/work_ledger.hpp"
 
 using namespace ditbatch;
@@ -25,6 +29,27 @@ std::vector<ImageRecord> mixed_records(int count) {
   for (int i = 0; i < count; ++i)
     records.push_back(record("r" + std::to_string(i), 64 + 32 * (i % 3)));
   return records;
+}
+
+// What a replica gets when it asks for a batch of at most `size`.
+std::vector<Lease> batch(WorkLedger& ledger, int replica, std::size_t size, double now_s = 0) {
+  WorkLedger::Next const next = ledger.next(replica, now_s);
+  if (!next.lease) return {};
+  std::vector<Lease> leases{*next.lease};
+  for (Lease const& lease : ledger.also(replica, *next.lease, size - 1)) leases.push_back(lease);
+  return leases;
+}
+
+using Ids = std::vector<std::string>;
+
+Ids ids_of(std::vector<Lease> const& leases) {
+  Ids ids;
+  for (Lease const& lease : leases) ids.push_back(lease.record.id);
+  return ids;
+}
+
+void append_all(WorkLedger& ledger, std::vector<Lease> const& leases) {
+  for (Lease const& lease : leases) BOOST_TEST(ledger.may_append(lease.record.id, 0, lease.epoch));
 }
 
 }  // namespace
@@ -112,4 +137,135 @@ BOOST_AUTO_TEST_CASE(a_hopeless_job_hands_out_nothing_more) {
   }
   BOOST_TEST((ledger.next(0, 0).answer == WorkLedger::Answer::finished));
   BOOST_TEST(ledger.counts().pending == 8U);
+}
+
+BOOST_AUTO_TEST_CASE(a_batch_is_of_one_bucket_and_in_the_order_of_the_manifest) {
+  std::vector<ImageRecord> records = mixed_records(30);
+  records[3].max_sequence_length = 77;
+  records[6].negative_prompt = "";
+  records[6].true_cfg_scale = 2;
+  records[9].steps = 5;
+  WorkLedger ledger(std::move(records), {.replicas = 1});
+  BOOST_TEST(ids_of(batch(ledger, 0, 4)) == (Ids{"r0", "r12", "r15", "r18"}));
+  BOOST_TEST(ids_of(batch(ledger, 0, 1)) == (Ids{"r21"}));
+  BOOST_TEST(ids_of(batch(ledger, 0, 64)) == (Ids{"r24", "r27"}));
+  BOOST_TEST(ledger.counts().leased == 7U);
+  BOOST_TEST(ledger.counts().pending == 23U);
+}
+
+BOOST_AUTO_TEST_CASE(batches_shrink_so_that_replicas_share_the_rest_evenly) {
+  BOOST_TEST(batch_share(4, 1000, 8) == 4U);
+  BOOST_TEST(batch_share(4, 5, 2) == 3U);
+  BOOST_TEST(batch_share(4, 8, 8) == 1U);
+  BOOST_TEST(batch_share(4, 1, 8) == 1U);
+  // Replicas that work equally fast end as early as if each image were handed out by itself.
+  for (int replicas : {1, 2, 3, 7}) {
+    for (std::size_t count = 1; count < 60; ++count) {
+      std::vector<ImageRecord> records;
+      for (std::size_t i = 0; i < count; ++i)
+        records.push_back(record("r" + std::to_string(i), 64));
+      WorkLedger ledger(std::move(records), {.replicas = replicas});
+      auto const workers = static_cast<std::size_t>(replicas);
+      std::vector<std::size_t> busy_until(workers);
+      while (true) {
+        auto const idle = std::min_element(busy_until.begin(), busy_until.end());
+        auto const leases = batch(ledger, static_cast<int>(idle - busy_until.begin()), 4);
+        if (leases.empty()) break;
+        append_all(ledger, leases);
+        *idle += leases.size();
+      }
+      BOOST_TEST(*std::max_element(busy_until.begin(), busy_until.end()) ==
+                     (count + workers - 1) / workers,
+                 count << " images on " << replicas);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(records_of_a_failed_batch_run_alone_and_have_all_their_attempts) {
+  WorkLedger ledger({record("a", 64), record("poison", 64), record("c", 64), record("d", 64)},
+                    {.replicas = 1, .retries = 1, .backoff_s = 10});
+  std::vector<Lease> const leases = batch(ledger, 0, 3);
+  BOOST_TEST(ids_of(leases) == (Ids{"a", "poison", "c"}));
+  append_all(ledger, {leases[0]});  // its image was made before the error
+  for (std::size_t i : {1U, 2U})
+    BOOST_TEST(!ledger.failed(leases[i].record.id, 0, leases[i].epoch, "nan", 0).has_value());
+  BOOST_TEST(!ledger.may_append("c", 0, leases[2].epoch));  // that lease is gone
+
+  // Suspects get nobody beside them, and are put beside nobody.
+  Ids order;
+  for (double now_s = 1; order.size() < 3; ++now_s) {
+    std::vector<Lease> const alone = batch(ledger, 0, 3, now_s);
+    BOOST_TEST_REQUIRE(alone.size() == 1U);
+    BOOST_TEST(alone[0].attempt == 1);
+    order.push_back(alone[0].record.id);
+    if (alone[0].record.id == "poison") {
+      BOOST_TEST(!ledger.failed("poison", 0, alone[0].epoch, "nan", now_s).has_value());
+    } else {
+      append_all(ledger, alone);
+    }
+  }
+  BOOST_TEST(order == (Ids{"d", "poison", "c"}));
+  BOOST_TEST((batch(ledger, 0, 3, 5).empty()));  // the poison backs off
+  std::vector<Lease> const again = batch(ledger, 0, 3, 99);
+  BOOST_TEST_REQUIRE(ids_of(again) == (Ids{"poison"}));
+  BOOST_TEST(again[0].attempt == 2);
+  BOOST_TEST(ledger.failed("poison", 0, again[0].epoch, "nan", 99).has_value());
+  BOOST_TEST(ledger.counts().appended == 3U);
+  BOOST_TEST(ledger.counts().failed == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(every_record_is_appended_once_in_batches_that_fail_at_random) {
+  std::mt19937 random(11);
+  for (int replicas : {1, 3, 64}) {
+    WorkLedger ledger(mixed_records(1000), {.replicas = replicas, .retries = 50});
+    std::map<int, std::vector<Lease>> held;
+    std::set<std::string> appended;
+    double now_s = 0;
+    int finished = 0;
+    while (finished < replicas) {
+      now_s += 0.5;
+      finished = 0;
+      for (int replica = 0; replica < replicas; ++replica) {
+        std::vector<Lease> const mine = std::exchange(held[replica], {});
+        std::size_t const made = random() % 5 == 0 ? random() % (mine.size() + 1) : mine.size();
+        for (std::size_t i = 0; i < mine.size(); ++i) {
+          std::string const& id = mine[i].record.id;
+          if (i >= made) {
+            BOOST_TEST(!ledger.failed(id, 0, mine[i].epoch, "x", now_s).has_value());
+            continue;
+          }
+          BOOST_TEST(ledger.may_append(id, 0, mine[i].epoch));
+          BOOST_TEST(appended.insert(id).second);
+          ledger.published(id, 0);
+        }
+        WorkLedger::Next const next = ledger.next(replica, now_s);
+        if (next.answer == WorkLedger::Answer::finished) ++finished;
+        if (!next.lease) continue;
+        held[replica] = ledger.also(replica, *next.lease, random() % 6);
+        held[replica].push_back(*next.lease);
+      }
+    }
+    BOOST_TEST(appended.size() == 1000U);
+    BOOST_TEST(ledger.counts().done == 1000U);
+    BOOST_TEST(ledger.counts().pending + ledger.counts().leased + ledger.counts().appended == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(leases_travel_as_one_text) {
+  BOOST_TEST(leases_from_message(to_message(std::vector<Lease>{})).empty());
+  ImageRecord second = record("b", 96);
+  second.prompt = "a \"fox\"\n\xC3\xBC";
+  second.negative_prompt = "";
+  second.index = 7;
+  second.seed = UINT64_MAX;
+  second.guidance_scale = 0.1;
+  std::vector<Lease> const sent{{record("a", 64), 3, 1}, {second, UINT64_MAX, 4}};
+  std::vector<Lease> const came = leases_from_message(to_message(sent));
+  BOOST_TEST_REQUIRE(came.size() == 2U);
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    BOOST_TEST(to_message(came[i].record) == to_message(sent[i].record));
+    BOOST_TEST(came[i].epoch == sent[i].epoch);
+    BOOST_TEST(came[i].attempt == sent[i].attempt);
+  }
+  BOOST_TEST(came[1].record.prompt == second.prompt);
 }

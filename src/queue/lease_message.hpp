@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "queue/work_ledger.hpp"
+
+namespace ditbatch {
+
+/// Leases as one text that travels between ranks, and back: loses nothing.
+[[nodiscard]] std::string to_message(std::vector<Lease> const& leases);
+[[nodiscard]] std::vector<Lease> leases_from_message(std::string const& message);
+
+}  // namespace ditbatch
