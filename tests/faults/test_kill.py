@@ -64,12 +64,13 @@ def kill_somebody(made, rng):
 def one_run(number, expected, length_s):
     rng = random.Random(SEED * 100000 + number)
     limits = f"[output]\nflush_s = {rng.choice((0, 0, 0.2))}\nimages_per_shard = {rng.choice((1, 3, 5, 100))}\n"
+    batch = [f"--set=runtime.batch_size={rng.choice((1, 1, 2, 5))}"]
     made = FaultJob(PROGRAM, MPIRUN, WORK / f"run-{number}", WORK / "pipeline", RECORDS, limits)
     story = []
     for _ in range(rng.randint(1, 4)):
         mesh = rng.choice(MESHES)
         ranks = rng.choice(sizes_of(mesh))
-        process = made.start(ranks, *mesh)
+        process = made.start(ranks, *mesh, *batch)
         # From the first instant on, now and then; mostly while images are made.
         wait_s = rng.random() * length_s if rng.random() < 0.3 else 0.45 + rng.random() * length_s
         try:
@@ -85,7 +86,7 @@ def one_run(number, expected, length_s):
             story.append(f"{ranks} ranks: {killed} killed after {wait_s:.2f} s, {len(made.hashes())} published")
     mesh = rng.choice(MESHES)
     ranks = rng.choice(sizes_of(mesh))
-    made.run(ranks, *mesh)
+    made.run(ranks, *mesh, *batch)
     story.append(f"{ranks} ranks: completed")
     assert made.hashes() == expected, f"run {number}: lost, doubled or other images\n{story}"  # hashes() refuses doubles
     done = subprocess.run([PROGRAM, "verify", made.folder / "run"], capture_output=True, text=True)

@@ -6,6 +6,7 @@ any record ends the job with 70, also at rank 0, whose other threads still serve
 """
 import json
 import pathlib
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +22,12 @@ def failures(made):
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def poisoned(expected, phase, ranks, mesh):
-    made = FaultJob(PROGRAM, MPIRUN, WORK / f"{phase}-{ranks}-{len(mesh)}", WORK / "pipeline", RECORDS, "[limits]\nretries = 2\n")
+def poisoned(expected, phase, ranks, mesh, batch_size=1):
+    mesh = [*mesh, f"--set=runtime.batch_size={batch_size}"]
+    made = FaultJob(PROGRAM, MPIRUN, WORK / f"{phase}-{ranks}-{len(mesh)}-batch{batch_size}", WORK / "pipeline", RECORDS, "[limits]\nretries = 2\n")
     fault = f"throw:{phase}:record=r3"
-    made.run(ranks, *mesh, fault=fault, expect=3)
+    errors, _ = made.run(ranks, *mesh, fault=fault, expect=3)
+    assert (batch_size > 1) == bool(re.search(r"record (r\d\[0\], )+r\d\[0\]: a planted error", errors)), f"in a batch or not?\n{errors}"
     others = {key: value for key, value in expected.items() if key != "r3"}
     assert made.hashes() == others, "the others are not as they were"
     [failed] = failures(made)
@@ -55,9 +58,11 @@ def main():
     undisturbed.run(1)
     expected = undisturbed.hashes()
     cases = [(phase, 2, []) for phase in ("text", "denoise", "decode")] + [("text", 2, ["--set=mesh.ulysses=2"])]
-    with ThreadPoolExecutor(len(cases)) as pool:  # they wait more than they work
+    # One of three spoils its batch, and is then alone.
+    cases += [(phase, 1, [], 3) for phase in ("text", "denoise", "decode")] + [("denoise", 2, ["--set=mesh.ulysses=2"], 8)]
+    with ThreadPoolExecutor(4) as pool:  # they wait more than they work
         list(pool.map(lambda case: poisoned(expected, *case), cases))
-    print("4 poisoned jobs: retried, recorded, exit 3; the other images and the retried one have the same bits")
+    print(f"{len(cases)} poisoned jobs: retried, recorded, exit 3; the other images and the retried one have the same bits")
     for phase in ("wait", "drain"):
         for ranks in (1, 3):
             thrown_outside_records(expected, phase, ranks)

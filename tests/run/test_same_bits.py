@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""The same records on 1 to 8 ranks in many layouts: every image has the same SHA-256.
+"""The same records on 1 to 8 ranks in many layouts, alone and in batches: every image has the same SHA-256.
 
     test_same_bits.py DITBATCH MPIRUN_SH WORK_DIR [fp32|bf16 ...]
 
 Pipeline d (8 heads) in every dtype named, pipeline b (6 heads, so degrees of 3 and 6) in the last.
 """
+import collections
 import hashlib
 import json
 import pathlib
@@ -41,6 +42,63 @@ def records(scale):
             record.update(negative_prompt="blurry" if i else "", true_cfg_scale=2.5)
         made.append(record)
     return made
+
+
+def records_to_batch(scale):
+    """18 records of four buckets (7, 5, 4 and 2), interleaved, with and without true CFG, each with numbers of its own."""
+    made = []
+    for i in range(18):
+        record = dict(id=f"b{i}", prompt=f"{i} red foxes" + " on a hill" * (i % 3), seed=2000 + i, width=6 * scale, height=6 * scale,
+                      steps=2, max_sequence_length=17, guidance_scale=1 + 0.5 * i)
+        if i % 4 == 1:
+            record.update(negative_prompt="blurry" * (i % 3), true_cfg_scale=1.5 + i / 10)
+        if i % 4 == 2:
+            record.update(width=9 * scale, height=5 * scale)
+        if i % 8 == 3:
+            record.update(max_sequence_length=23)
+        made.append(record)
+    return made
+
+
+# batch size, ranks, mesh
+BATCHES = [(2, 1, (1, 1, 1)), (3, 1, (1, 1, 1)), (4, 1, (1, 1, 1)), (64, 1, (1, 1, 1)), (3, 2, (2, 1, 1)), (4, 4, (2, 1, 2)), (2, 3, (1, 3, 1)),
+           (3, 2, (1, 1, 1)), (4, 2, (1, 1, 2)), (4, 6, (2, 1, 1))]
+
+
+def rows(run_dir):
+    """-> [(id, batch size, seconds in each phase of each rank)] of all shards"""
+    found = []
+    for shard in sorted(run_dir.glob("shards/*/*.h5")):
+        with h5py.File(shard) as file:
+            found += zip(file["id"].asstr()[:], (int(size) for size in file["batch_size"][:]), (list(map(float, times)) for times in file["timing_s"][:]))
+    return found
+
+
+def batched(arch, folder, dtype, scale):
+    manifest = records_to_batch(scale)
+    expected = run(f"{arch}-{dtype}-alone", manifest, folder, dtype, 1, (1, 1, 1))
+    assert len(set(expected.values())) == len(manifest)
+    for size, ranks, mesh in BATCHES:
+        name = f"{arch}-{dtype}-batch{size}-{ranks}ranks-cfg{mesh[0]}-ring{mesh[1]}-ulysses{mesh[2]}"
+        assert run(name, manifest, folder, dtype, ranks, mesh, f"--set=runtime.batch_size={size}") == expected, name
+        made = rows(WORK / name / "run")
+        sizes = collections.Counter(row[1] for row in made)
+        assert 1 < max(sizes) <= size, (name, sizes)
+        if size == 64:
+            assert sizes == {7: 7, 5: 5, 4: 4, 2: 2}, sizes
+        # A batch's time is spread over its rows: they add up to what the ranks spent on images.
+        [summary] = (WORK / name / "run" / "sessions").glob("*/summary.json")
+        phases = ("text", "denoise", "decode")  # the first of five
+        spent_s = sum(rank["phase_s"][phase] for rank in json.loads(summary.read_text())["ranks"] for phase in phases)
+        in_rows_s = sum(time for row in made for i, time in enumerate(row[2]) if i % 5 < 3)
+        assert abs(in_rows_s / spent_s - 1) < 0.001, (name, in_rows_s, spent_s)
+    shuffled = manifest[:]
+    random.Random(5).shuffle(shuffled)
+    assert run(f"{arch}-{dtype}-batch-shuffled", shuffled, folder, dtype, 1, (1, 1, 1), "--set=runtime.batch_size=3") == expected, "shuffled"
+    name = f"{arch}-{dtype}-batch-resumed"
+    assert len(run(name, manifest, folder, dtype, 1, (1, 1, 1), "--limit", "7", "--set=runtime.batch_size=4")) == 7
+    assert run(name, manifest, folder, dtype, 2, (1, 1, 2), "--set=runtime.batch_size=3") == expected, "resumed"
+    return len(BATCHES)
 
 
 def run(name, manifest, pipeline, dtype, ranks, mesh, *more, expect=0):
@@ -108,7 +166,8 @@ def main():
             assert run(name, manifest, folder, dtype, 3, (1, 3, 1)) == expected, "resumed"
             assert run(name, manifest, folder, dtype, 1, (1, 1, 1)) == expected, "resumed again"
             read_alike(WORK / name / "run", expected)
-            print(f"pipeline {arch}, {dtype}: 12 images, {count} layouts, shuffled and resumed: all SHA-256 equal")
+            batches = batched(arch, folder, dtype, scale)
+            print(f"pipeline {arch}, {dtype}: 12 images, {count} layouts, shuffled and resumed, 18 images in {batches} kinds of batches: all SHA-256 equal")
 
 
 if __name__ == "__main__":

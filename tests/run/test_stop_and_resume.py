@@ -83,6 +83,22 @@ def stopped_by_file(expected):
     return process.returncode, len(made)
 
 
+def stopped_in_a_batch(expected):
+    """The batch in hand is finished and published, whole."""
+    folder = write_job("stop-batch")
+    process = start(folder, 1, "--set", "runtime.batch_size=4")
+    wait_for_work(folder)
+    process.send_signal(signal.SIGUSR1)  # mpirun forwards it to all ranks
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    made = hashes(folder / "run")
+    assert 0 < len(made) < RECORDS and len(made) % 4 == 0, len(made)
+    assert all(expected[key] == value for key, value in made.items())
+    run(folder, 2, "--set", "runtime.batch_size=3")
+    assert hashes(folder / "run") == expected, "stopped in a batch"
+    return len(made)
+
+
 def stopped_by_time():
     folder = write_job("stop-time")
     run(folder, 1, "--max-hours", "0.0000001", expect=75)
@@ -133,6 +149,7 @@ def main():
     assert len(expected) == RECORDS
     print("killed and resumed, sessions:", killed(expected))
     print("stopped by a file, exit code and images:", *stopped_by_file(expected))
+    print("stopped in a batch, images:", stopped_in_a_batch(expected))
     stopped_by_time()
     started_twice()
     parts_fill_one_folder(expected)
