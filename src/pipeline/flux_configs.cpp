@@ -11,9 +11,7 @@ namespace {
 template <class Model, class Config>
 void check_component(Checkpoint const& checkpoint, char const* name, Config const& config,
                      Problems& problems) {
-  ParameterRecorder recorder;
-  Model const model(config, recorder);
-  check_parameters(checkpoint.component(name), recorder.specs(), problems);
+  check_parameters(checkpoint.component(name), parameters_of<Model>(config, c10::kFloat), problems);
 }
 
 void check_fit(Checkpoint const& checkpoint, FluxConfigs const& configs, Problems& problems) {

@@ -8,50 +8,34 @@
 
 namespace ditbatch {
 
-namespace {
-
-constexpr std::uint64_t random_weights_seed = 0;
-
-c10::ScalarType scalar_type(Dtype dtype) {
-  return dtype == Dtype::bf16 ? c10::kBFloat16 : dtype == Dtype::fp16 ? c10::kHalf : c10::kFloat;
-}
-
-std::unique_ptr<WeightSource> weights_of(Checkpoint const& checkpoint, char const* name,
-                                         ModelConfig const& model, c10::Device device) {
-  c10::ScalarType const dtype = scalar_type(model.dtype);
-  return model.random_weights ? random_weights(random_weights_seed, dtype, device)
-                              : open_weights(checkpoint.component(name), dtype, device);
-}
-
-template <class Model, class Config>
-Model load(Checkpoint const& checkpoint, char const* name, Config const& config,
-           ModelConfig const& model, c10::Device device) {
-  return Model(config, *weights_of(checkpoint, name, model, device));
-}
-
-}  // namespace
-
 FluxPipeline::FluxPipeline(Checkpoint const& checkpoint, FluxConfigs const& configs,
                            ModelConfig const& model, MeshComms& comms, c10::Device device,
+                           PipelineOptions const& options)
+    : FluxPipeline(ComponentLoader(checkpoint, model, comms, device), checkpoint, configs, comms,
+                   device, options) {}
+
+FluxPipeline::FluxPipeline(ComponentLoader loader, Checkpoint const& checkpoint,
+                           FluxConfigs const& configs, MeshComms& comms, c10::Device device,
                            PipelineOptions const& options)
     : configs_(configs),
       comms_(comms),
       device_(device),
-      dtype_(scalar_type(model.dtype)),
+      dtype_(loader.dtype()),
       options_(options),
-      transformer_(
-          load<FluxTransformer>(checkpoint, "transformer", configs.transformer, model, device)),
-      vae_(load<VaeDecoder>(checkpoint, "vae", configs.vae, model, device)),
+      transformer_(loader.on_all_ranks<FluxTransformer>("transformer", configs.transformer)),
+      vae_(loader.on_all_ranks<VaeDecoder>("vae", configs.vae)),
       graph_pool_(ops::make_graph_pool()),
       runner_(transformer_, {*comms.ulysses, *comms.ring}, options.cuda_graphs, graph_pool_) {
-  if (!comms.is_branch_leader()) return;
-  Problems problems;
-  encoders_.emplace(
-      Encoders{open_t5_tokenizer(checkpoint.component("tokenizer_2").folder, problems),
-               open_clip_tokenizer(checkpoint.component("tokenizer").folder, problems),
-               load<T5Encoder>(checkpoint, "text_encoder_2", configs.t5, model, device),
-               load<ClipTextEncoder>(checkpoint, "text_encoder", configs.clip, model, device)});
-  problems.throw_if_any();
+  if (comms.is_branch_leader()) {
+    Problems problems;
+    encoders_.emplace(
+        Encoders{open_t5_tokenizer(checkpoint.component("tokenizer_2").folder, problems),
+                 open_clip_tokenizer(checkpoint.component("tokenizer").folder, problems),
+                 loader.on_branch_leaders<T5Encoder>("text_encoder_2", configs.t5),
+                 loader.on_branch_leaders<ClipTextEncoder>("text_encoder", configs.clip)});
+    problems.throw_if_any();
+  }
+  load_report_ = loader.finish();
 }
 
 PromptEmbeds FluxPipeline::encode_on_device(std::string const& clip_prompt,

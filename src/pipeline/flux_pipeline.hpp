@@ -15,6 +15,7 @@
 #include "models/flux/flux_transformer.hpp"
 #include "models/vae/vae_decoder.hpp"
 #include "ops/graphed_call.hpp"
+#include "pipeline/component_loader.hpp"
 #include "pipeline/flux_configs.hpp"
 #include "sample/denoise.hpp"
 #include "sample/transformer_runner.hpp"
@@ -46,10 +47,13 @@ struct PipelineOptions {
 /// record.
 class FluxPipeline {
  public:
+  /// Loads the weights: collective over the world, unlike what follows.
   FluxPipeline(Checkpoint const& checkpoint, FluxConfigs const& configs, ModelConfig const& model,
                MeshComms& comms, c10::Device device, PipelineOptions const& options = {});
   FluxPipeline(FluxPipeline const&) = delete;
   FluxPipeline& operator=(FluxPipeline const&) = delete;
+
+  [[nodiscard]] LoadReport const& load_report() const { return load_report_; }
 
   /// Encodes on the first rank of each branch, then sends to the others of the branch.
   [[nodiscard]] RecordEmbeds encode_prompt(ImageRecord const& record);
@@ -68,6 +72,8 @@ class FluxPipeline {
   [[nodiscard]] DecodedImage decode_latents(at::Tensor const& latents, ImageRecord const& record);
 
  private:
+  FluxPipeline(ComponentLoader loader, Checkpoint const& checkpoint, FluxConfigs const& configs,
+               MeshComms& comms, c10::Device device, PipelineOptions const& options);
   struct Encoders {
     std::unique_ptr<Tokenizer> t5_tokenizer;
     std::unique_ptr<Tokenizer> clip_tokenizer;
@@ -96,6 +102,7 @@ class FluxPipeline {
   VaeDecoder vae_;
   std::shared_ptr<ops::GraphPool> graph_pool_;
   TransformerRunner runner_;
+  LoadReport load_report_;
 };
 
 }  // namespace ditbatch

@@ -60,10 +60,6 @@ enum class WeightFiles { required, ignored };
 void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed,
                       Problems& problems);
 
-/// Loads parameters from the component's mapped files, converted to `dtype` on `device`.
-[[nodiscard]] std::unique_ptr<WeightSource> open_weights(Component const& component,
-                                                         c10::ScalarType dtype, c10::Device device);
-
 /// Draws parameters from a seed and their names: normal with a deviation of 1 / sqrt(fan-in) for
 /// matrices, ones for norm scales, small values for biases. The same on every rank.
 [[nodiscard]] std::unique_ptr<WeightSource> random_weights(std::uint64_t seed,

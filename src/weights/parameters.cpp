@@ -1,16 +1,10 @@
-// From header entries to tensors: checking, mapping, drawing.
+// Parameters against header entries, and parameters out of a seed.
+#include "weights/parameters.hpp"
+
 #include <ATen/ATen.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 
-#include "core/error.hpp"
-#include "weights/checkpoint.hpp"
 #include "weights/safetensors.hpp"
 
 namespace ditbatch {
@@ -28,21 +22,6 @@ std::string shape_text(std::vector<std::int64_t> const& shape) {
 bool same_shape(std::vector<std::int64_t> stored, std::vector<std::int64_t> const& needed) {
   while (stored.size() > needed.size() && stored.back() == 1) stored.pop_back();
   return stored == needed;
-}
-
-struct FoundTensor {
-  std::string name;
-  TensorEntry const* entry = nullptr;
-};
-
-FoundTensor find_tensor(Component const& component, ParameterSpec const& spec) {
-  std::vector<std::string> names{spec.name};
-  names.insert(names.end(), spec.aliases.begin(), spec.aliases.end());
-  for (std::string const& name : names) {
-    auto const found = component.tensors.find(name);
-    if (found != component.tensors.end()) return {name, &found->second};
-  }
-  return {};
 }
 
 void check_parameter(Component const& component, ParameterSpec const& spec, Problems& problems) {
@@ -68,64 +47,6 @@ void check_parameter(Component const& component, ParameterSpec const& spec, Prob
                      " (parameters must be F32, BF16, F16 or F64) convert the weights");
   }
 }
-
-// A file mapped read-only.
-class MappedFile {
- public:
-  explicit MappedFile(std::string const& path) {
-    int const file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status {};
-    bool const good = file >= 0 && ::fstat(file, &status) == 0;
-    size_ = good ? static_cast<std::size_t>(status.st_size) : 0;
-    if (good) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
-    int const error = errno;
-    if (file >= 0) ::close(file);
-    require(good && data_ != MAP_FAILED, ExitCode::io,
-            "cannot map " + path + " (" + std::strerror(error) + ")");
-  }
-  MappedFile(MappedFile const&) = delete;
-  MappedFile& operator=(MappedFile const&) = delete;
-  ~MappedFile() {
-    if (data_ != MAP_FAILED) ::munmap(data_, size_);
-  }
-  [[nodiscard]] char const* at(std::uint64_t offset, std::uint64_t size_bytes) const {
-    require(offset <= size_ && size_bytes <= size_ - offset, ExitCode::bad_input,
-            "a weight file became shorter (after it was checked) start again");
-    return static_cast<char const*>(data_) + offset;
-  }
-
- private:
-  void* data_ = MAP_FAILED;
-  std::size_t size_ = 0;
-};
-
-class FileWeights final : public WeightSource {
- public:
-  FileWeights(Component const& component, c10::ScalarType dtype, c10::Device device)
-      : component_(component), dtype_(dtype), device_(device) {
-    for (std::string const& file : component_.files)
-      files_.push_back(std::make_unique<MappedFile>(file));
-  }
-
-  [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override {
-    Problems problems;
-    check_parameter(component_, spec, problems);
-    problems.throw_if_any();
-    TensorEntry const& entry = *find_tensor(component_, spec).entry;
-    char const* bytes = files_[entry.file]->at(entry.offset, entry.size_bytes);
-    // Copied out of the mapping: offsets in the file need not be aligned for the type.
-    at::Tensor const stored =
-        at::empty(spec.shape, at::TensorOptions().dtype(*parameter_type(entry.dtype)));
-    std::memcpy(stored.data_ptr(), bytes, entry.size_bytes);
-    return stored.to(device_, spec.dtype.value_or(dtype_));
-  }
-
- private:
-  Component component_;
-  c10::ScalarType dtype_;
-  c10::Device device_;
-  std::vector<std::unique_ptr<MappedFile>> files_;
-};
 
 class RandomWeights final : public WeightSource {
  public:
@@ -156,14 +77,19 @@ class RandomWeights final : public WeightSource {
 
 }  // namespace
 
+FoundTensor find_tensor(Component const& component, ParameterSpec const& spec) {
+  std::vector<std::string> names{spec.name};
+  names.insert(names.end(), spec.aliases.begin(), spec.aliases.end());
+  for (std::string const& name : names) {
+    auto const found = component.tensors.find(name);
+    if (found != component.tensors.end()) return {name, &found->second};
+  }
+  return {};
+}
+
 void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed,
                       Problems& problems) {
   for (ParameterSpec const& spec : needed) check_parameter(component, spec, problems);
-}
-
-std::unique_ptr<WeightSource> open_weights(Component const& component, c10::ScalarType dtype,
-                                           c10::Device device) {
-  return std::make_unique<FileWeights>(component, dtype, device);
 }
 
 std::unique_ptr<WeightSource> random_weights(std::uint64_t seed, c10::ScalarType dtype,

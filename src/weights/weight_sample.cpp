@@ -7,17 +7,11 @@
 #include <cerrno>
 #include <cstring>
 
-#include "core/unique_handle.hpp"
+#include "weights/open_file.hpp"
 
 namespace ditbatch {
 
 namespace {
-
-struct FileTraits {
-  using Handle = int;
-  static Handle null() noexcept { return -1; }
-  static void close(Handle handle) noexcept { ::close(handle); }
-};
 
 constexpr std::uint64_t bytes_a_tensor = 256;
 
@@ -25,7 +19,7 @@ constexpr std::uint64_t bytes_a_tensor = 256;
 
 std::string sample_weights(SafetensorsHeader const& header, Problems& problems) {
   std::string samples;
-  UniqueHandle<FileTraits> const file(::open(header.path.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFile const file(::open(header.path.c_str(), O_RDONLY | O_CLOEXEC));
   for (auto const& [name, entry] : header.tensors) {
     std::uint64_t const count = std::min(bytes_a_tensor, entry.size_bytes);
     std::uint64_t const first = entry.offset + (entry.size_bytes - count) / 2;

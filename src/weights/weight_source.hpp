@@ -40,11 +40,23 @@ class WeightSource {
 /// (device "meta"). So a model's constructor is the only list of its parameters there is.
 class ParameterRecorder final : public WeightSource {
  public:
+  /// `dtype` counts where a spec names none: what a model asks for can depend on it.
+  explicit ParameterRecorder(c10::ScalarType dtype) : dtype_(dtype) {}
   [[nodiscard]] at::Tensor take(ParameterSpec const& spec) override;
   [[nodiscard]] std::vector<ParameterSpec> const& specs() const { return specs_; }
 
  private:
+  c10::ScalarType dtype_;
   std::vector<ParameterSpec> specs_;
 };
+
+/// What `Model(config, source)` takes from a source of this dtype.
+template <class Model, class Config>
+[[nodiscard]] std::vector<ParameterSpec> parameters_of(Config const& config,
+                                                       c10::ScalarType dtype) {
+  ParameterRecorder recorder(dtype);
+  Model const model(config, recorder);
+  return recorder.specs();
+}
 
 }  // namespace ditbatch

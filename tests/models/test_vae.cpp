@@ -51,7 +51,8 @@ struct Folder {
   }
 
   [[nodiscard]] VaeDecoder decoder(c10::ScalarType dtype) const {
-    return VaeDecoder(config, *open_weights(component, dtype, test_device()));
+    return VaeDecoder(config,
+                      *test::weights_for<VaeDecoder>(component, config, dtype, test_device()));
   }
   [[nodiscard]] at::Tensor latents(std::string const& size, c10::ScalarType dtype) const {
     return references.at("latents." + size).to(test_device(), dtype);
@@ -170,8 +171,9 @@ BOOST_AUTO_TEST_CASE(a_few_bad_pixels_are_seen) {
     double gain_;
   };
   Folder const folder("plain");
-  auto const source = open_weights(folder.component, at::kFloat, test_device());
   auto const is_finite = [&](double gain) {
+    auto const source =
+        test::weights_for<VaeDecoder>(folder.component, folder.config, at::kFloat, test_device());
     LoudWeights loud(*source, gain);
     VaeDecoder const decoder(folder.config, loud);
     DecodedImage const image = decode_alone(decoder, folder.latents("16x8", at::kFloat));
@@ -219,10 +221,9 @@ BOOST_AUTO_TEST_CASE(one_bad_value_is_seen_by_every_rank) {
 BOOST_DATA_TEST_CASE(the_constructor_asks_for_what_the_files_hold,
                      boost::unit_test::data::make(vaes), name) {
   Folder const folder(name);
-  ParameterRecorder recorder;
-  VaeDecoder const decoder(folder.config, recorder);
+  std::vector<ParameterSpec> const specs = parameters_of<VaeDecoder>(folder.config, at::kFloat);
   Problems problems;
-  check_parameters(folder.component, recorder.specs(), problems);
+  check_parameters(folder.component, specs, problems);
   BOOST_TEST(problems.empty());
   // Every tensor of the decoder's side is used, so no layer is left out.
   std::size_t decoder_tensors = 0;
@@ -230,5 +231,5 @@ BOOST_DATA_TEST_CASE(the_constructor_asks_for_what_the_files_hold,
     decoder_tensors +=
         key.rfind("decoder.", 0) == 0 || key.rfind("post_quant_conv.", 0) == 0 ? 1 : 0;
   }
-  BOOST_TEST(recorder.specs().size() == decoder_tensors);
+  BOOST_TEST(specs.size() == decoder_tensors);
 }

@@ -12,6 +12,7 @@
 
 #include "pipeline/flux_pipeline.hpp"
 #include "sample/initial_latents.hpp"
+#include "support/component_folder.hpp"
 #include "support/reference_file.hpp"
 #include "text/tokenizer.hpp"
 #include "weights/json_document.hpp"
@@ -53,8 +54,10 @@ struct Loaded {
     configs = read_flux_configs(checkpoint, WeightFiles::required, problems);
     problems.throw_if_any();
   }
-  [[nodiscard]] std::unique_ptr<WeightSource> weights(char const* component) const {
-    return open_weights(checkpoint.component(component), at::kFloat, at::kCPU);
+  template <class Model, class Config>
+  [[nodiscard]] Model model(char const* component, Config const& config) const {
+    return Model(config, *test::weights_for<Model>(checkpoint.component(component), config,
+                                                   at::kFloat, at::kCPU));
   }
 };
 
@@ -93,8 +96,8 @@ BOOST_DATA_TEST_CASE(tokenizers_give_the_same_ids, boost::unit_test::data::make(
 
 BOOST_DATA_TEST_CASE(encoders_agree, boost::unit_test::data::make(pipelines), name) {
   Loaded const loaded(name);
-  ClipTextEncoder const clip(loaded.configs.clip, *loaded.weights("text_encoder"));
-  T5Encoder const t5(loaded.configs.t5, *loaded.weights("text_encoder_2"));
+  auto const clip = loaded.model<ClipTextEncoder>("text_encoder", loaded.configs.clip);
+  auto const t5 = loaded.model<T5Encoder>("text_encoder_2", loaded.configs.t5);
   auto const row_of = [&references = loaded.references](char const* ids, std::int64_t row) {
     at::Tensor const values = references.at(ids)[row].to(at::kLong).contiguous();
     auto const* first = values.data_ptr<std::int64_t>();
@@ -112,7 +115,7 @@ BOOST_DATA_TEST_CASE(encoders_agree, boost::unit_test::data::make(pipelines), na
 BOOST_DATA_TEST_CASE(one_transformer_step_agrees, boost::unit_test::data::make(pipelines), name) {
   Loaded const loaded(name);
   auto const& references = loaded.references;
-  FluxTransformer const transformer(loaded.configs.transformer, *loaded.weights("transformer"));
+  auto const transformer = loaded.model<FluxTransformer>("transformer", loaded.configs.transformer);
   TokenLayout const layout = make_token_layout(11, 15, {});
   SelfTensorComm self;
   at::Tensor const text =
@@ -127,7 +130,7 @@ BOOST_DATA_TEST_CASE(one_transformer_step_agrees, boost::unit_test::data::make(p
 
 BOOST_DATA_TEST_CASE(vae_images_agree, boost::unit_test::data::make(pipelines), name) {
   Loaded const loaded(name);
-  VaeDecoder const vae(loaded.configs.vae, *loaded.weights("vae"));
+  auto const vae = loaded.model<VaeDecoder>("vae", loaded.configs.vae);
   SelfTensorComm self;
   for (char const* size : {"5x7", "8x8", "13x3"}) {
     DecodedImage const made =

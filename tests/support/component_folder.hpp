@@ -1,8 +1,14 @@
 #pragma once
 
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <memory>
 #include <string>
 
+#include "comm/tensor_comm.hpp"
 #include "weights/checkpoint.hpp"
+#include "weights/load_weights.hpp"
 #include "weights/safetensors.hpp"
 
 namespace ditbatch::test {
@@ -20,6 +26,15 @@ inline Component open_component(std::string const& folder, std::string const& we
     component.tensors[name] = {entry.dtype, entry.shape, 0, entry.offset, entry.size_bytes};
   }
   return component;
+}
+
+/// What `Model(config, source)` takes of the component, loaded by one rank.
+template <class Model, class Config>
+[[nodiscard]] std::unique_ptr<WeightSource> weights_for(Component const& component,
+                                                        Config const& config, c10::ScalarType dtype,
+                                                        c10::Device device) {
+  SelfTensorComm alone;
+  return load_weights(component, parameters_of<Model>(config, dtype), dtype, device, alone).source;
 }
 
 }  // namespace ditbatch::test

@@ -51,11 +51,14 @@ struct Folder {
     return config;
   }
   [[nodiscard]] T5Encoder t5(c10::ScalarType dtype) const {
-    return T5Encoder(checked(read_t5_config), *open_weights(component, dtype, test_device()));
+    T5Config const config = checked(read_t5_config);
+    return T5Encoder(config,
+                     *test::weights_for<T5Encoder>(component, config, dtype, test_device()));
   }
   [[nodiscard]] ClipTextEncoder clip(c10::ScalarType dtype) const {
-    return ClipTextEncoder(checked(read_clip_config),
-                           *open_weights(component, dtype, test_device()));
+    ClipConfig const config = checked(read_clip_config);
+    return ClipTextEncoder(
+        config, *test::weights_for<ClipTextEncoder>(component, config, dtype, test_device()));
   }
   [[nodiscard]] std::vector<std::int64_t> ids(std::int64_t prompt) const {
     at::Tensor const values = references.at("ids." + std::to_string(prompt)).to(at::kLong);
@@ -165,23 +168,19 @@ BOOST_AUTO_TEST_CASE(token_ids_of_another_model_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(constructors_ask_for_what_the_files_hold) {
-  auto const check = [](Folder const& folder, ParameterRecorder const& recorder) {
+  auto const check = [](Folder const& folder, std::vector<ParameterSpec> const& specs) {
     Problems problems;
-    check_parameters(folder.component, recorder.specs(), problems);
+    check_parameters(folder.component, specs, problems);
     BOOST_TEST(problems.empty(), folder.component.folder);
-    BOOST_TEST(recorder.specs().size() == folder.component.tensors.size(), folder.component.folder);
+    BOOST_TEST(specs.size() == folder.component.tensors.size(), folder.component.folder);
   };
   for (std::string const& name : t5s) {
     Folder const folder("t5/" + name);
-    ParameterRecorder recorder;
-    T5Encoder const encoder(folder.checked(read_t5_config), recorder);
-    check(folder, recorder);
+    check(folder, parameters_of<T5Encoder>(folder.checked(read_t5_config), at::kFloat));
   }
   for (std::string const& name : clips) {
     Folder const folder("clip/" + name);
-    ParameterRecorder recorder;
-    ClipTextEncoder const encoder(folder.checked(read_clip_config), recorder);
-    check(folder, recorder);
+    check(folder, parameters_of<ClipTextEncoder>(folder.checked(read_clip_config), at::kFloat));
   }
 }
 
