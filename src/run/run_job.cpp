@@ -17,6 +17,7 @@
 #include "config/quantities.hpp"          // records_of: a limit in records
 #include "core/build_info.hpp"
 #include "core/log.hpp"
+#include "core/process_age.hpp"
 #include "output/output_writer.hpp"  // OutputWriter: rows -> verified shards, on a thread of its own
 #include "output/trace_file.hpp"
 #include "pipeline/batch_size.hpp"     // how many records are denoised together
@@ -142,6 +143,20 @@ void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware,
   });
 }
 
+std::string load_text(LoadReport const& load, int ranks) {
+  char text[160];
+  std::snprintf(text, sizeof text, "loaded in %.2f s: %.3f GB of weights, %.2f GB/s, by %d rank%s",
+                load.load_s, static_cast<double>(load.weights_bytes) * 1e-9, load.gb_per_s(), ranks,
+                ranks == 1 ? "" : "s");
+  return text;
+}
+
+std::string first_image_text(double first_image_s) {
+  char text[80];
+  std::snprintf(text, sizeof text, "first image handed over %.2f s after the start", first_image_s);
+  return text;
+}
+
 ExitCode exit_code_of(RunConfig const& config, WorkCounts const& counts, RunFolder const& folder) {
   std::size_t const records = counts.total + folder.already_done + folder.known_failed;
   if (counts.failed + folder.known_failed > records_of(config.limits.allow_failed, records))
@@ -213,6 +228,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
            layout_name(input.mesh) + " on " + device.hardware);
   FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device,
                         {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
+  log_info(load_text(pipeline.load_report(), session.size()));
 
   // The straight line: records from the queue to their shards, a batch at a time.
   std::unique_ptr<WorkServer> server;  // ends before the communicators
@@ -230,6 +246,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     leader = std::make_unique<ReplicaLeader>(config, input.checkpoint.id, part_name(options.part),
                                              session_number, device.hardware, comms, trace);
   }
+  double first_image_s = 0;
   clock.enter(Phase::wait);
   while (true) {
     std::vector<Lease> const leases = next_leases(leader.get(), comms);
@@ -237,6 +254,10 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     MadeImages const made = make_images(leases, pipeline, device.device, clock);
     clock.enter(Phase::hand_over, work_of(leases));
     hand_over(leader.get(), leases, made, clock, comms);
+    if (first_image_s == 0 && made.error.empty()) {
+      first_image_s = process_age_s();
+      log_info(first_image_text(first_image_s));
+    }
     clock.enter(Phase::wait);
   }
 
@@ -258,7 +279,9 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                        office->folder.already_done,
                        office->folder.beyond_limit,
                        office->stop.reason(),
-                       {}};
+                       {},
+                       pipeline.load_report(),
+                       first_image_s};
     for (std::string const& message : all_totals)
       summary.ranks.push_back(rank_totals_from_message(message));
     office->folder.forget_mended_failures(config);

@@ -60,6 +60,10 @@ std::string summary_json(JobSummary const& summary) {
               {"stop_reason", summary.stop_reason},
               {"wall_s", wall_s},
               {"images_per_s", wall_s > 0 ? made / wall_s : 0.0},
+              {"weights_bytes", summary.load.weights_bytes},
+              {"load_s", summary.load.load_s},
+              {"gb_per_s", summary.load.gb_per_s()},
+              {"first_image_s", summary.first_image_s},
               {"ranks", ranks}}
              .dump(2) +
          "\n";

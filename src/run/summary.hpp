@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/load_report.hpp"
 #include "queue/work_ledger.hpp"
 #include "run/phase_clock.hpp"
 
@@ -28,6 +29,8 @@ struct JobSummary {
   std::size_t beyond_limit = 0;
   std::string stop_reason;  // empty: the work was done
   std::vector<RankTotals> ranks;
+  LoadReport load;
+  double first_image_s = 0;  // of rank 0's replica, since the process began; 0: it made none
 };
 
 /// summary.json.
