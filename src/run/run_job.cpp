@@ -196,7 +196,12 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   if (!is_first) {
     Problems problems;
     input = read_job_input(config, session.size(), options.part, ReadManifest::no, problems);
-    problems.throw_if_any();
+    // Rank 0 found nothing wrong, so this is no list that all ranks have heard of and end by: it
+    // has to end the others too.
+    require(problems.empty(), ExitCode::io,
+            problems.empty() ? ""
+                             : to_string(problems.all().front()) +
+                                   "; only this rank has the problem (rank 0 found none)");
   }
 
   // Every rank its device, its communicators, its session files.
