@@ -1,9 +1,10 @@
 // Loaded with LD_PRELOAD: makes one call that writes beneath a folder fail, as a broken or full file
-// system would. Nothing of the call happens.
+// system would; or, where it is asked to, one that reads. Nothing of the call happens.
 //   DITBATCH_IO_UNDER  the folder (absolute)
 //   DITBATCH_IO_LOG    a line for every call beneath it: number, operation, call site, file
 //   DITBATCH_IO_FAIL   SITE:ERRNO, the first call there fails, or #NUMBER:ERRNO
 //   DITBATCH_IO_RANK   only in this rank
+//   DITBATCH_IO_READS  set: reads count too
 // A call site is the chain of the program's own functions that led to the call, with the kind of file:
 // the same in every run of one binary.
 #define _GNU_SOURCE
@@ -121,6 +122,10 @@ static int must_fail_on(char const* operation, int file) {
   return must_fail(operation, path);
 }
 
+static int must_fail_to_read(int file) {
+  return getenv("DITBATCH_IO_READS") != NULL && must_fail_on("pread", file);
+}
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 ssize_t write(int file, void const* data, size_t size) {
@@ -134,6 +139,12 @@ ssize_t pwrite(int file, void const* data, size_t size, off_t at) {
 }
 ssize_t pwrite64(int file, void const* data, size_t size, off64_t at) {
   return must_fail_on("pwrite", file) ? -1 : REAL(pwrite64)(file, data, size, at);
+}
+ssize_t pread(int file, void* data, size_t size, off_t at) {
+  return must_fail_to_read(file) ? -1 : REAL(pread)(file, data, size, at);
+}
+ssize_t pread64(int file, void* data, size_t size, off64_t at) {
+  return must_fail_to_read(file) ? -1 : REAL(pread64)(file, data, size, at);
 }
 int ftruncate(int file, off_t size) {
   return must_fail_on("ftruncate", file) ? -1 : REAL(ftruncate)(file, size);
