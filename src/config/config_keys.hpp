@@ -31,6 +31,17 @@ inline constexpr std::int64_t largest_degree = 1024;
 inline constexpr std::int64_t largest_batch = 64;  // records that a replica denoises together
 inline constexpr double longest_time_s = 1e7;
 
+/// The keys of one of [bench] layouts, as visit_keys() visits those of a table.
+template <class Visitor, class Layout>
+void visit_layout(Visitor& visitor, Layout& layout) {
+  visitor.integer("ranks", layout.ranks, 0, 1'000'000);  // 0: all
+  visitor.integer("cfg", layout.cfg, 1, 2);
+  visitor.integer("ulysses", layout.ulysses, 1, largest_degree);
+  visitor.integer("ring", layout.ring, 1, largest_degree);
+  visitor.integer("pipefusion", layout.pipefusion, 1, largest_degree);
+  visitor.flag("true_cfg", layout.true_cfg);
+}
+
 /// Every key of a config file, in the order of the file. One visitor reads them, one writes them: a
 /// new key is one line here and its field in run_config.hpp.
 template <class Visitor, class Config>
@@ -88,6 +99,14 @@ void visit_keys(Visitor& visitor, Config& config) {
   visitor.flag("allow_mixed", config.runtime.allow_mixed);
   visitor.integer_or_auto("batch_size", config.runtime.batch_size, 1, largest_batch);
   visitor.flag("cuda_graphs", config.runtime.cuda_graphs);
+
+  visitor.table("bench");
+  visitor.layouts("layouts", config.bench.layouts);
+  visitor.sizes("sizes", config.bench.sizes);
+  visitor.integer("steps", config.bench.steps, 0, 1000);  // 0: those of [sampling]
+  visitor.integers("batch_sizes", config.bench.batch_sizes, 1, 1024);
+  visitor.integer("repetitions", config.bench.repetitions, 1, 100'000);
+  visitor.number("warm_up_s", config.bench.warm_up_s, 0, longest_time_s);
 }
 
 }  // namespace ditbatch::config

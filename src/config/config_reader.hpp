@@ -62,12 +62,17 @@ class ConfigReader {
   void limit(char const* key, RecordLimit& target);
   void scheduler(char const* key, std::string& target);
   void loras(char const* key, std::vector<LoraConfig>& target);
+  void layouts(char const* key, std::vector<BenchLayout>& target);
+  void sizes(char const* key, std::vector<ImageSize>& target);
+  void integers(char const* key, std::vector<int>& target, std::int64_t least, std::int64_t most);
 
   /// Unknown tables and keys become problems, with the nearest known name.
   void report_unknown_names();
 
  private:
   [[nodiscard]] toml::node const* find(char const* key);
+  /// The value if it is a list that is not empty; else none, and a problem that says what it lists.
+  [[nodiscard]] toml::array const* find_list(char const* key, char const* of_what);
   [[nodiscard]] std::optional<std::int64_t> whole_number(toml::node const* found,
                                                          std::int64_t least, std::int64_t most);
   [[nodiscard]] std::optional<std::size_t> index_of(char const* key,

@@ -86,6 +86,31 @@ struct LimitsConfig {
   double drain_s = 240;
 };
 
+/// A layout to measure: degrees of the mesh on the first ranks of the world.
+struct BenchLayout {
+  int ranks = 0;  // 0: all; replicas are what the degrees leave of them
+  int cfg = 1;
+  int ulysses = 1;
+  int ring = 1;
+  int pipefusion = 1;
+  bool true_cfg = false;  // its images run both branches
+};
+
+struct ImageSize {
+  std::int64_t width_px = 0;
+  std::int64_t height_px = 0;
+};
+
+/// [bench]: what `ditbatch bench` measures, each layout at each size with each batch size.
+struct BenchConfig {
+  std::vector<BenchLayout> layouts;  // none: that of [mesh]
+  std::vector<ImageSize> sizes;      // none: that of [sampling]
+  std::int64_t steps = 0;            // 0: those of [sampling]
+  std::vector<int> batch_sizes{1};
+  int repetitions = 10;
+  double warm_up_s = 5;
+};
+
 /// [runtime]
 struct RuntimeConfig {
   DeviceKind device = DeviceKind::automatic;
@@ -105,6 +130,7 @@ struct RunConfig {
   OutputConfig output;
   LimitsConfig limits;
   RuntimeConfig runtime;
+  BenchConfig bench;
   std::map<std::string, Position> set_at;  // "mesh.ulysses" -> where its value stands
 
   /// Where a value comes from: its place, or the file alone for one that has its default.

@@ -52,10 +52,38 @@ class ConfigWriter {
     }
     line(key, "[" + list + "]");
   }
+  void layouts(char const* key, std::vector<BenchLayout> const& value) {
+    if (value.empty()) return;  // an empty list is none that can be read
+    line(key, list_of(value, [](BenchLayout const& layout) {
+           ConfigWriter inner;
+           config::visit_layout(inner, layout);
+           std::string text = inner.out;
+           text.pop_back();  // one key a line -> one layout a line
+           for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;)
+             text.replace(at, 1, ", ");
+           return "{ " + text + " }";
+         }));
+  }
+  void sizes(char const* key, std::vector<ImageSize> const& value) {
+    if (value.empty()) return;
+    line(key, list_of(value, [](ImageSize const& size) {
+           return quoted_toml(std::to_string(size.width_px) + "x" + std::to_string(size.height_px));
+         }));
+  }
+  void integers(char const* key, std::vector<int> const& value, std::int64_t /*least*/,
+                std::int64_t /*most*/) {
+    line(key, list_of(value, [](int number) { return std::to_string(number); }));
+  }
 
   std::string out;
 
  private:
+  template <class Item, class Text>
+  static std::string list_of(std::vector<Item> const& items, Text const& text_of) {
+    std::string list;
+    for (Item const& item : items) list += (list.empty() ? "" : ", ") + text_of(item);
+    return "[" + list + "]";
+  }
   void line(char const* key, std::string const& value) {
     out += std::string(key) + " = " + value + "\n";
   }
