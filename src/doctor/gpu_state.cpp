@@ -2,7 +2,6 @@
 
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 #include <fstream>
 
 #include "comm/cuda_device.hpp"
+#include "comm/nvml.hpp"
 #include "doctor/xid.hpp"
 
 namespace ditbatch {
@@ -18,40 +18,6 @@ namespace {
 
 constexpr double least_free_share = 0.85;
 constexpr double day_s = 86400;
-
-// The driver's management library, as far as it is needed here: it comes with the driver, so
-// neither its header nor its library is there where the program is built. Signatures and values
-// are of NVML's API reference.
-class Nvml {
- public:
-  Nvml() : library_(::dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {
-    auto const init = function<int()>("nvmlInit_v2");
-    is_ready_ = init != nullptr && init() == 0;
-  }
-  Nvml(Nvml const&) = delete;
-  Nvml& operator=(Nvml const&) = delete;
-  ~Nvml() {
-    if (auto const end = function<int()>("nvmlShutdown"); is_ready_ && end != nullptr) end();
-    if (library_ != nullptr) ::dlclose(library_);
-  }
-
-  using Device = void*;
-  [[nodiscard]] Device find(std::string const& uuid) const {
-    auto const by_uuid = function<int(char const*, Device*)>("nvmlDeviceGetHandleByUUID");
-    Device device = nullptr;
-    if (!is_ready_ || by_uuid == nullptr || by_uuid(uuid.c_str(), &device) != 0) return nullptr;
-    return device;
-  }
-
-  template <typename Signature>
-  [[nodiscard]] Signature* function(char const* name) const {
-    return library_ == nullptr ? nullptr : reinterpret_cast<Signature*>(::dlsym(library_, name));
-  }
-
- private:
-  void* library_;
-  bool is_ready_ = false;
-};
 
 void add_nvml_problems(std::string const& gpu_uuid, std::vector<std::string>& problems) {
   Nvml const nvml;
