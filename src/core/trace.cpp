@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "core/nvtx.hpp"
+
 namespace ditbatch {
 
 namespace {
@@ -36,9 +38,12 @@ std::vector<Span> Trace::last(std::size_t count) const {
 }
 
 ScopedSpan::ScopedSpan(Trace& trace, std::string name, std::string record_id, std::uint16_t thread)
-    : trace_(trace), span_{std::move(name), std::move(record_id), now_ns(), 0, thread} {}
+    : trace_(trace), span_{std::move(name), std::move(record_id), now_ns(), 0, thread} {
+  open_range(span_.name.c_str());
+}
 
 ScopedSpan::~ScopedSpan() {
+  close_range();
   span_.end_ns = now_ns();
   trace_.add(std::move(span_));
 }

@@ -35,7 +35,7 @@ class Trace {
   std::vector<Span> spans_;
 };
 
-/// Adds a span to a trace when it goes out of scope.
+/// Adds a span to a trace when it goes out of scope; profilers see it as a range meanwhile.
 class ScopedSpan {
  public:
   ScopedSpan(Trace& trace, std::string name, std::string record_id = {}, std::uint16_t thread = 0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/nvtx.hpp"
 #include "run/fault_point.hpp"
 
 namespace ditbatch {
@@ -38,6 +39,7 @@ PhaseClock::PhaseClock(Trace& trace, Activity& activity, LimitsConfig const& lim
       limits_(limits),
       begin_ns_(begin_ns),
       phase_begin_ns_(begin_ns) {
+  open_range(phase_names[0]);
   activity_.enter_phase(phase_names[0], {}, phase_limit_s(Phase::start, limits_, 0));
   fault_point(phase_names[0], {});
 }
@@ -57,6 +59,8 @@ void PhaseClock::enter(Phase phase, PhaseWork work) {
   phase_ = phase;
   work_ = std::move(work);
   auto const index = static_cast<std::size_t>(phase);
+  close_range();
+  open_range(phase_names[index]);
   activity_.enter_phase(phase_names[index], work_.record_ids,
                         phase_limit_s(phase, limits_, slowest_s_per_cost_[index] * work_.cost));
   fault_point(phase_names[index], work_.record_ids);

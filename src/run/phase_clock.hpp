@@ -36,7 +36,8 @@ struct PhaseWork {
   double cost = 1;
 };
 
-/// Divides the wall time of a rank's main thread into phases, and tells its Activity.
+/// Divides the wall time of a rank's main thread into phases, and tells its Activity and
+/// profilers.
 class PhaseClock {
  public:
   /// Starts in Phase::start, at the given time of the steady clock (when the process began).
