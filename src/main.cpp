@@ -38,7 +38,9 @@ ExitCode dispatch(Invocation const& invocation) {
   add_run_command(app, invocation, chosen);
   add_check_command(app, chosen);
   add_doctor_command(app, invocation, chosen);
+  add_bench_command(app, invocation, chosen);
   add_status_command(app, chosen);
+  add_timeline_command(app, chosen);
   add_verify_command(app, invocation, chosen);
   add_repair_command(app, chosen);
   add_compare_command(app, chosen);

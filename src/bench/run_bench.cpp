@@ -1,0 +1,239 @@
+#include "bench/run_bench.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "bench/bench_plan.hpp"
+#include "bench/bench_report.hpp"
+#include "bench/counting_tensor_comm.hpp"
+#include "bench/kernel_recorder.hpp"
+#include "bench/kernel_timeline.hpp"
+#include "bench/measure_case.hpp"
+#include "comm/device.hpp"
+#include "comm/mesh_comms.hpp"
+#include "config/load_run_config.hpp"
+#include "core/error.hpp"
+#include "core/log.hpp"
+#include "pipeline/flux_pipeline.hpp"
+#include "run/verdict.hpp"
+#include "run/write_text.hpp"
+#ifdef DITBATCH_CUDA
+#include "bench/gpu_memory.hpp"
+#endif
+
+namespace ditbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct BenchModel {
+  Checkpoint checkpoint;
+  FluxConfigs configs;
+};
+
+BenchModel open_model(ModelConfig const& model) {
+  Problems problems;
+  WeightFiles const files = model.random_weights ? WeightFiles::ignored : WeightFiles::required;
+  BenchModel opened;
+  opened.checkpoint = open_checkpoint(model.path, files, problems);
+  opened.configs = read_flux_configs(opened.checkpoint, files, problems);
+  problems.throw_if_any();
+  return opened;
+}
+
+std::string make_out_dir(std::string const& wanted) {
+  std::string name = wanted;
+  if (name.empty()) {
+    std::time_t const now = std::time(nullptr);
+    std::tm local{};
+    char text[40];
+    std::strftime(text, sizeof text, "bench-%Y%m%d-%H%M%S", ::localtime_r(&now, &local));
+    name = text;
+  }
+  std::error_code error;
+  fs::create_directories(name, error);
+  require(!error, ExitCode::io,
+          name + " cannot be made (" + error.message() + ") name another folder with --out");
+  return fs::absolute(name);
+}
+
+// The ranks that a layout leaves out wait for days without a core of their own.
+void meet_asleep(MPI_Comm comm) {
+  MPI_Request all_are_here = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(comm, &all_are_here));
+  for (int done = 0; done == 0;) {
+    check_mpi(MPI_Test(&all_are_here, &done, MPI_STATUS_IGNORE));
+    if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
+
+// The study on rank 0, and where it goes; null elsewhere.
+class Notebook {
+ public:
+  Notebook(std::string out_dir, BenchStudy study)
+      : out_dir_(std::move(out_dir)), study_(std::move(study)) {}
+  void add(CaseResult result) {
+    study_.cases.push_back(std::move(result));
+    write_text(out_dir_ + "/bench.json", bench_json(study_));
+    write_text(out_dir_ + "/bench.csv", bench_csv(study_));
+  }
+  void add_timeline(std::string const& name, Timeline const& timeline) const {
+    write_text(out_dir_ + "/timeline-" + name + ".json", chrome_trace_json(timeline));
+  }
+  [[nodiscard]] BenchStudy const& study() const { return study_; }
+
+ private:
+  std::string out_dir_;
+  BenchStudy study_;
+};
+
+CaseResult empty_result(PlannedLayout const& layout, BenchCase const& of) {
+  CaseResult result;
+  result.layout = layout;
+  result.layout.cases.clear();
+  result.work = of.work;
+  result.refusal = of.refusal;
+  return result;
+}
+
+// What a step and the decoder compute for one image, on however many ranks.
+void add_flop(FluxConfigs const& configs, CaseResult& result) {
+  BenchWork const& work = result.work;
+  std::int64_t const token_px = 2 * configs.vae.scale_factor();
+  TokenLayout const whole = make_token_layout(
+      work.text_tokens, (work.width_px / token_px) * (work.height_px / token_px), {});
+  result.step_flop = flop_of(step_calls(configs.transformer, whole, 1));
+  if (result.layout.uses_true_cfg()) {
+    result.step_flop.gemm *= 2;
+    result.step_flop.attention *= 2;
+  }
+  result.decode_flop = decoder_flop(configs.vae, work.width_px, work.height_px);
+}
+
+// Of several ranks, one that fails alone would leave the others in a collective: the job ends. A
+// rank that is alone can go on with the next case, for want of memory for example.
+template <class Measure>
+std::string error_of(MPI_Comm comm, Measure const& measure) {
+  if (size_of(comm) > 1) {
+    measure();
+    return "";
+  }
+  try {
+    measure();
+    return "";
+  } catch (Error const&) {
+    throw;
+  } catch (std::exception const& error) {
+    std::string const text = error.what();
+    return text.substr(0, text.find('\n'));
+  }
+}
+
+void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kernels kernels,
+                 std::string const& rank_name, Notebook* notebook) {
+  CaseResult result = empty_result(rank.layout, of);
+  add_flop(rank.configs, result);
+  RankResult mine;
+  RecordedKernels recorded;
+  result.refusal = error_of(rank.comm, [&] {
+    mine = measure_case(rank, of.work);
+    if (kernels == BenchOptions::Kernels::leave) return;
+    recorded = record_kernels(rank, of.work);
+    if (!recorded.kernels.empty()) mine.profile = recorded.profile;
+  });
+  for (std::string const& message : gather_strings(rank.comm, to_message(mine), 0))
+    result.ranks.push_back(rank_result_from_message(message));
+  bool const shows = !recorded.kernels.empty() && mine.replica == 0;
+  std::vector<std::string> const timelines = gather_strings(
+      rank.comm,
+      shows ? timeline_message(mine.rank, rank_name, recorded.kernels, recorded.phases) : "", 0);
+  if (notebook == nullptr) return;
+  Timeline timeline;
+  for (std::string const& message : timelines) add_to_timeline(message, timeline);
+  std::string const name = name_of(rank.layout) + "." + name_of(of.work);
+  if (!timeline.events.empty()) notebook->add_timeline(name, timeline);
+  log_info(result.refusal.empty() ? name + ": " + std::to_string(mine.batches.size()) +
+                                        " batches in " + std::to_string(mine.wall_s) + " s"
+                                  : name + " was not measured: " + result.refusal);
+  notebook->add(std::move(result));
+}
+
+}  // namespace
+
+ExitCode run_bench(RunConfig const& config, BenchOptions const& options,
+                   MpiSession const& session) {
+  bool const is_first = session.rank() == 0;
+  BenchModel model;
+  std::string const out_dir = on_first_rank(session, [&] {
+    require(options.kernels == BenchOptions::Kernels::leave || KernelRecorder::is_available(),
+            ExitCode::usage,
+            "--profile needs CUPTI (this build has none) build with the preset cuda and CUPTI");
+    model = open_model(config.model);
+    return make_out_dir(options.out_dir);
+  });
+  if (!is_first) model = open_model(config.model);
+
+  ChosenDevice const device =
+      choose_device(session, {config.runtime.device, config.runtime.share_gpu,
+                              std::getenv("SLURM_JOB_ID") != nullptr,
+                              model.checkpoint.component("transformer").weight_bytes()});
+  require(options.kernels == BenchOptions::Kernels::leave || device.device.is_cuda(),
+          ExitCode::usage, "--profile needs GPU ranks (kernels are a GPU's) leave it out");
+  RankPlace const place{session.rank(), 0, session.host(), device.name, device.gpu_uuid,
+                        device.driver};
+  std::string const rank_name =
+      "rank " + std::to_string(session.rank()) + ": host " + session.host() + ", " + device.name;
+  std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
+  std::optional<Notebook> notebook;
+  if (is_first) {
+    BenchStudy study{config.job.name,          model.checkpoint.folder, to_toml(config),
+                     config.bench.repetitions, {device.hardware, {}},   {}};
+    for (std::string const& message : places)
+      study.machine.ranks.push_back(rank_place_from_message(message));
+    notebook.emplace(out_dir, std::move(study));
+  }
+
+  std::vector<PlannedLayout> const plan =
+      plan_bench(config, model_limits(model.configs),
+                 static_cast<int>(model.configs.transformer.heads), session.size());
+  for (PlannedLayout const& layout : plan) {
+    bool const is_in = layout.refusal.empty() && session.rank() < layout.mesh.size();
+    UniqueMpiComm const group = split(session.comm(), is_in ? 0 : 1);
+    if (is_in) {
+      ExchangeCounts counts;
+      MeshComms comms = make_mesh_comms(group.get(), layout.mesh, device.device);
+      count_exchanges(comms, counts);
+      FluxPipeline pipeline(model.checkpoint, model.configs, config.model, comms, device.device);
+      BenchRank const rank{config, model.configs, layout,        group.get(),    comms,
+                           counts, pipeline,      device.device, device.gpu_uuid};
+      for (BenchCase const& each : layout.cases) {
+        if (each.refusal.empty())
+          measure_one(rank, each, options.kernels, rank_name, notebook ? &*notebook : nullptr);
+        else if (notebook)
+          notebook->add(empty_result(layout, each));
+#ifdef DITBATCH_CUDA
+        if (device.device.is_cuda()) release_gpu_cache();
+#endif
+      }
+    } else if (notebook) {
+      for (BenchCase const& each : layout.cases) notebook->add(empty_result(layout, each));
+    }
+#ifdef DITBATCH_CUDA
+    if (device.device.is_cuda()) release_gpu_cache();
+#endif
+    meet_asleep(session.comm());
+  }
+  if (notebook) {
+    std::fputs(bench_text(notebook->study()).c_str(), stdout);
+    std::printf("written to %s\n", out_dir.c_str());
+  }
+  return ExitCode::complete;
+}
+
+}  // namespace ditbatch
