@@ -292,21 +292,23 @@ void ConfigReader::report_unknown_names() {
                         " (nothing reads it)" + hint(place, "remove it"));
       continue;
     }
-    toml::table const* keys = node.as_table();
-    if (keys == nullptr) continue;
-    for (auto const& [key, value] : *keys) {
-      std::string_view const word = key.str();
-      auto const& names = known->second;
-      if (std::find(names.begin(), names.end(), word) != names.end()) continue;
-      std::string place = nearest_name(word, names);
-      for (auto const& [other, others] : known_) {
-        bool const is_key = std::find(others.begin(), others.end(), word) != others.end();
-        if (is_key) place = "[" + std::string(other) + "] " + std::string(word);
-      }
-      problems_.add(positions_.of(key.source()),
-                    field_name(std::string(name) + "." + std::string(word)),
-                    "unknown key (nothing reads it)" + hint(place, "remove it"));
+    if (toml::table const* keys = node.as_table()) report_unknown_keys(name, *keys);
+  }
+}
+
+void ConfigReader::report_unknown_keys(std::string_view name, toml::table const& keys) {
+  auto const& names = known_[name];
+  for (auto const& [key, value] : keys) {
+    std::string_view const word = key.str();
+    if (std::find(names.begin(), names.end(), word) != names.end()) continue;
+    std::string place = nearest_name(word, names);
+    for (auto const& [other, others] : known_) {
+      bool const is_key = std::find(others.begin(), others.end(), word) != others.end();
+      if (is_key) place = "[" + std::string(other) + "] " + std::string(word);
     }
+    problems_.add(positions_.of(key.source()),
+                  field_name(std::string(name) + "." + std::string(word)),
+                  "unknown key (nothing reads it)" + hint(place, "remove it"));
   }
 }
 

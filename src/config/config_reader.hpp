@@ -79,6 +79,7 @@ class ConfigReader {
                                                     std::vector<std::string_view> const& names);
   /// The text with each ${VAR} replaced; none, and a problem, where that cannot be done.
   [[nodiscard]] std::optional<std::string> expanded(toml::node const& at, std::string const& text);
+  void report_unknown_keys(std::string_view name, toml::table const& keys);
   void add_problem(toml::node const& at, std::string const& text);
 
   toml::table const& root_;

@@ -37,20 +37,19 @@ void ConfigReader::layouts(char const* key, std::vector<BenchLayout>& target) {
   toml::array const* list = find_list(key, "layouts such as { ulysses = 2 }");
   if (list == nullptr) return;
   target.clear();
+  std::string const name = table_name_ + "." + key;
   for (toml::node const& node : *list) {
     toml::table const* table = node.as_table();
     if (table == nullptr) {
       add_problem(node, "holds something else than a layout (write, for example, { ulysses = 2 })");
       continue;
     }
-    // Each layout is read as a table of its own, with the same checks of values and names.
-    std::string const name = table_name_ + "." + key;
-    toml::table wrapped;
-    wrapped.insert(name, *table);
-    ConfigReader inner(wrapped, positions_, base_, config_, problems_);
-    inner.table(name.c_str());
+    // A table of its own, with the same checks of values and names.
+    ConfigReader inner(root_, positions_, base_, config_, problems_);
+    inner.table_name_ = name;
+    inner.table_ = table;
     visit_layout(inner, target.emplace_back());
-    inner.report_unknown_names();
+    inner.report_unknown_keys(name, *table);
   }
 }
 

@@ -98,6 +98,13 @@ share_gpu = true
 allow_mixed = true
 batch_size = 3
 cuda_graphs = false
+[bench]
+layouts = [{}, { ranks = 4, cfg = 2, ulysses = 3, ring = 5, pipefusion = 6, true_cfg = true }]
+sizes = ["1024x768", "16x16"]
+steps = 4
+batch_sizes = [1, 8]
+repetitions = 20
+warm_up_s = 0.5
 )";
 
 }  // namespace
@@ -128,6 +135,15 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
               c.limits.drain_s == 4));
   BOOST_TEST((c.runtime.device == DeviceKind::cpu && c.runtime.share_gpu && c.runtime.allow_mixed));
   BOOST_TEST((c.runtime.batch_size == 3 && !c.runtime.cuda_graphs));
+  BOOST_TEST_REQUIRE((c.bench.layouts.size() == 2U && c.bench.sizes.size() == 2U));
+  BenchLayout const& plain = c.bench.layouts[0];
+  BOOST_TEST((plain.ranks == 0 && plain.ulysses == 1 && !plain.true_cfg));
+  BenchLayout const& layout = c.bench.layouts[1];
+  BOOST_TEST((layout.ranks == 4 && layout.cfg == 2 && layout.ulysses == 3 && layout.ring == 5));
+  BOOST_TEST((layout.pipefusion == 6 && layout.true_cfg));
+  BOOST_TEST((c.bench.sizes[0].width_px == 1024 && c.bench.sizes[0].height_px == 768));
+  BOOST_TEST((c.bench.batch_sizes == std::vector<int>{1, 8} && c.bench.steps == 4));
+  BOOST_TEST((c.bench.repetitions == 20 && c.bench.warm_up_s == 0.5));
 }
 
 BOOST_AUTO_TEST_CASE(three_keys_are_enough) {
@@ -217,7 +233,22 @@ BOOST_AUTO_TEST_CASE(each_value_is_refused_at_its_place) {
            {"runtime", "@@shared_gpu = true", {"runtime.shared_gpu", "did you mean 'share_gpu'?"}},
            {"mesh", "@@ulyses = 4", {"mesh.ulyses", "did you mean 'ulysses'?"}},
            {"job", "@@width = 512", {"job.width", "did you mean '[sampling] width'?"}},
-           {"job", "@@zzzzzz = 512", {"job.zzzzzz", "remove it"}}}) {
+           {"job", "@@zzzzzz = 512", {"job.zzzzzz", "remove it"}},
+           {"bench", "layouts = @@[]", {"bench.layouts", "is an empty list"}},
+           {"bench", "layouts = @@'ulysses'", {"bench.layouts", "is no list"}},
+           {"bench", "layouts = [{}, @@2]", {"bench.layouts", "write, for example"}},
+           {"bench", "layouts = [{ cfg = @@3 }]", {"bench.layouts.cfg", "1 to 2"}},
+           {"bench",
+            "layouts = [{ @@ulises = 2 }]",
+            {"bench.layouts.ulises", "did you mean 'ulysses'?"}},
+           {"bench", "sizes = ['64x64', @@'64x']", {"bench.sizes", "\"1024x768\""}},
+           {"bench", "sizes = [@@'0x64']", {"bench.sizes", "\"1024x768\""}},
+           {"bench", "sizes = [@@'64x65536']", {"bench.sizes", "up to 65535"}},
+           {"bench", "sizes = [@@'-64x64']", {"bench.sizes", "\"1024x768\""}},
+           {"bench", "sizes = [@@1024]", {"bench.sizes", "\"1024x768\""}},
+           {"bench", "batch_sizes = [1, @@0]", {"bench.batch_sizes", "1 to 1024"}},
+           {"bench", "batch_sizes = @@2", {"bench.batch_sizes", "is no list"}},
+           {"bench", "repetitions = @@0", {"bench.repetitions", "whole number"}}}) {
     check(with(c.table, c.line), {c.due});
   }
 }
