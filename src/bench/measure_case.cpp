@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/nvtx.hpp"
+#include "queue/work_ledger.hpp"
 #ifdef DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
 #endif
@@ -27,6 +28,7 @@ double seconds_between(std::int64_t begin_ns, std::int64_t end_ns) {
 }
 
 struct Batch {
+  std::string name;  // of the case
   std::vector<ImageRecord> records;
   std::vector<RecordEmbeds> embeds;
 };
@@ -44,25 +46,30 @@ struct BatchMoments {
 };
 
 // What is timed, and all that it asks of the pipeline.
-BatchMoments make_images(FluxPipeline& pipeline, Batch const& batch, c10::Device device) {
+BatchMoments make_images(BenchRank const& rank, Batch const& batch) {
   BatchMoments at;
+  rank.clock.enter(Phase::denoise, batch.name);
   at.begin_ns = now_ns();
-  open_range("denoise");
   std::vector<at::Tensor> latents;
   for (std::size_t i = 0; i < batch.records.size(); ++i) {
     ImageRecord const& record = batch.records[i];
-    latents.push_back(pipeline.denoise(pipeline.initial_latents(record), batch.embeds[i], record));
+    latents.push_back(
+        rank.pipeline.denoise(rank.pipeline.initial_latents(record), batch.embeds[i], record));
   }
-  synchronize(device);
-  close_range();
+  synchronize(rank.device);
+  rank.clock.enter(Phase::decode, batch.name);
   at.decode_begin_ns = now_ns();
-  open_range("decode");
   for (std::size_t i = 0; i < batch.records.size(); ++i)
-    (void)pipeline.decode_latents(latents[i], batch.records[i]);
-  synchronize(device);
-  close_range();
+    (void)rank.pipeline.decode_latents(latents[i], batch.records[i]);
+  synchronize(rank.device);
   at.end_ns = now_ns();
   return at;
+}
+
+// Others may take longer: who waits here is not stuck, and who does not come is named.
+void meet(BenchRank const& rank) {
+  rank.clock.enter(Phase::wait);
+  check_mpi(MPI_Barrier(rank.comm));
 }
 
 // All ranks of a replica make the same number of images: its first one looks at the clock.
@@ -75,7 +82,7 @@ bool goes_on(MeshComms const& mesh, std::int64_t begin_ns, double seconds) {
 void warm_up(BenchRank const& rank, Batch const& batch) {
   std::int64_t const begin_ns = now_ns();
   do {
-    (void)make_images(rank.pipeline, batch, rank.device);
+    (void)make_images(rank, batch);
   } while (goes_on(rank.mesh, begin_ns, rank.config.bench.warm_up_s));
 }
 
@@ -149,12 +156,16 @@ RankFloor make_floor(BenchRank const& rank, BenchWork const& work) {
 
 Batch make_batch(BenchRank const& rank, BenchWork const& work) {
   Batch batch;
+  batch.name = name_of(work);
   batch.records = bench_records(rank.config, work, rank.layout.wanted);
+  rank.clock.set_work(predicted_cost(batch.records.front()) * work.batch);
+  rank.clock.enter(Phase::text, batch.name);
   batch.embeds = encode(rank.pipeline, batch.records);
   return batch;
 }
 
 std::vector<double> time_encoding(BenchRank const& rank, Batch const& batch) {
+  rank.clock.enter(Phase::text, batch.name);
   std::vector<double> seconds;
   for (int i = 0; i < rank.config.bench.repetitions; ++i) {
     std::int64_t const begin_ns = now_ns();
@@ -191,16 +202,17 @@ RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
   Batch const batch = make_batch(rank, work);
   warm_up(rank, batch);
 
-  check_mpi(MPI_Barrier(rank.comm));  // replicas share power and memory: all are timed at once
+  meet(rank);  // replicas share power and memory: all are timed at once
   rank.counts = {};
   PowerMeter power(rank.gpu_uuid);
   std::int64_t const begin_ns = now_ns();
   for (int i = 0; i < repetitions; ++i) {
-    BatchMoments const at = make_images(rank.pipeline, batch, rank.device);
+    BatchMoments const at = make_images(rank, batch);
     result.batches.push_back({seconds_between(at.begin_ns, at.decode_begin_ns),
                               seconds_between(at.decode_begin_ns, at.end_ns)});
   }
   result.wall_s = seconds_between(begin_ns, now_ns());
+  rank.clock.enter(Phase::wait);
   result.power = power.stop();
   result.peak_memory_bytes = peak_memory_bytes(rank.device);
 
@@ -212,11 +224,13 @@ RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
                                 rank.mesh.coordinate, exchanged_image(rank, work));
 
   // The floor next, while the device is as warm as the images left it.
-  check_mpi(MPI_Barrier(rank.comm));
+  meet(rank);
+  open_range("floor");
   if (RankFloor const floor = make_floor(rank, work); floor.step) {
     result.floor_s = measure_floor(*floor.step, floor.evaluations, rank.config.bench.warm_up_s,
                                    std::min(repetitions, most_floor_repetitions));
   }
+  close_range();
   result.text_s = time_encoding(rank, batch);
   return result;
 }
@@ -226,14 +240,14 @@ RecordedKernels record_kernels(BenchRank const& rank, BenchWork const& work) {
   Batch const batch = make_batch(rank, work);
   warm_up(rank, batch);
   std::unique_ptr<KernelRecorder> recorder = start_recorder();
-  check_mpi(MPI_Barrier(rank.comm));
-  BatchMoments const at = make_images(rank.pipeline, batch, rank.device);
+  meet(rank);
+  BatchMoments const at = make_images(rank, batch);
   recorded.kernels = stop_recorder(std::move(recorder));
   recorded.profile.image =
       profile_of(recorded.kernels, {at.begin_ns, at.decode_begin_ns, at.end_ns});
   recorded.phases = {{"denoise", "", at.begin_ns, at.decode_begin_ns, 0},
                      {"decode", "", at.decode_begin_ns, at.end_ns, 0}};
-  check_mpi(MPI_Barrier(rank.comm));
+  meet(rank);
   if (RankFloor const floor = make_floor(rank, work); floor.step) {
     (void)measure_floor(*floor.step, floor.evaluations, rank.config.bench.warm_up_s, 1);
     recorder = start_recorder();

@@ -8,6 +8,7 @@
 #include "config/run_config.hpp"
 #include "core/trace.hpp"
 #include "pipeline/flux_pipeline.hpp"
+#include "run/phase_clock.hpp"
 
 namespace ditbatch {
 
@@ -20,6 +21,7 @@ struct BenchRank {
   MeshComms& mesh;
   ExchangeCounts& counts;  // of what goes through `mesh`
   FluxPipeline& pipeline;
+  PhaseClock& clock;  // tells the watchdog and profilers what this rank does
   c10::Device device;
   std::string gpu_uuid;  // empty on CPUs
 };

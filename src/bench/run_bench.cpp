@@ -16,11 +16,14 @@
 #include "bench/measure_case.hpp"
 #include "comm/device.hpp"
 #include "comm/mesh_comms.hpp"
+#include "comm/observed_tensor_comm.hpp"
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "pipeline/flux_pipeline.hpp"
+#include "run/phase_clock.hpp"
 #include "run/verdict.hpp"
+#include "run/watchdog.hpp"
 #include "run/write_text.hpp"
 #ifdef DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
@@ -72,6 +75,21 @@ void meet_asleep(MPI_Comm comm) {
     if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
+
+// The next layout's weights need the memory that this one's leave in caches.
+void release_cache(c10::Device device) {
+#ifdef DITBATCH_CUDA
+  if (device.is_cuda()) release_gpu_cache();
+#else
+  (void)device;
+#endif
+}
+
+// The watchdog outlives the communicators of a layout, also when an error unwinds.
+struct LetGoOfComms {
+  Watchdog& watchdog;
+  ~LetGoOfComms() { watchdog.forget_collectives(); }
+};
 
 // The study on rank 0, and where it goes; null elsewhere.
 class Notebook {
@@ -147,6 +165,7 @@ void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kerne
     recorded = record_kernels(rank, of.work);
     if (!recorded.kernels.empty()) mine.profile = recorded.profile;
   });
+  rank.clock.enter(Phase::wait);
   for (std::string const& message : gather_strings(rank.comm, to_message(mine), 0))
     result.ranks.push_back(rank_result_from_message(message));
   bool const shows = !recorded.kernels.empty() && mine.replica == 0;
@@ -166,8 +185,14 @@ void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kerne
 
 }  // namespace
 
-ExitCode run_bench(RunConfig const& config, BenchOptions const& options,
-                   MpiSession const& session) {
+ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSession const& session,
+                   std::int64_t begin_ns) {
+  Trace trace;
+  Activity activity;
+  Watchdog watchdog({config.limits, session.comm(), session.rank(), session.size(), session.host(),
+                     [](int /*signal*/) {}},
+                    activity, trace);
+  PhaseClock clock(trace, activity, config.limits, begin_ns);
   bool const is_first = session.rank() == 0;
   BenchModel model;
   std::string const out_dir = on_first_rank(session, [&] {
@@ -206,27 +231,29 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options,
     bool const is_in = layout.refusal.empty() && session.rank() < layout.mesh.size();
     UniqueMpiComm const group = split(session.comm(), is_in ? 0 : 1);
     if (is_in) {
+      clock.enter(Phase::load);
       ExchangeCounts counts;
       MeshComms comms = make_mesh_comms(group.get(), layout.mesh, device.device);
+      observe(comms, activity);
       count_exchanges(comms, counts);
+      LetGoOfComms const at_the_end{watchdog};
+      watchdog.set_place({comms.coordinate.replica, device.name, out_dir + "/dumps",
+                          [&comms] { abort_collectives(comms); }});
       FluxPipeline pipeline(model.checkpoint, model.configs, config.model, comms, device.device);
-      BenchRank const rank{config, model.configs, layout,        group.get(),    comms,
-                           counts, pipeline,      device.device, device.gpu_uuid};
+      BenchRank const rank{config, model.configs, layout, group.get(),   comms,
+                           counts, pipeline,      clock,  device.device, device.gpu_uuid};
       for (BenchCase const& each : layout.cases) {
         if (each.refusal.empty())
           measure_one(rank, each, options.kernels, rank_name, notebook ? &*notebook : nullptr);
         else if (notebook)
           notebook->add(empty_result(layout, each));
-#ifdef DITBATCH_CUDA
-        if (device.device.is_cuda()) release_gpu_cache();
-#endif
+        release_cache(device.device);
       }
     } else if (notebook) {
       for (BenchCase const& each : layout.cases) notebook->add(empty_result(layout, each));
     }
-#ifdef DITBATCH_CUDA
-    if (device.device.is_cuda()) release_gpu_cache();
-#endif
+    release_cache(device.device);
+    clock.enter(Phase::wait);
     meet_asleep(session.comm());
   }
   if (notebook) {

@@ -18,12 +18,12 @@ struct BenchArguments {
   bool profile = false;
 };
 
-ExitCode bench(BenchArguments const& arguments, MpiSession const& session) {
+ExitCode bench(BenchArguments const& arguments, MpiSession const& session, std::int64_t begin_ns) {
   RunConfig const config = load_config(session, arguments.config, arguments.overrides);
   return run_bench(config,
                    {arguments.out_dir, arguments.profile ? BenchOptions::Kernels::record
                                                          : BenchOptions::Kernels::leave},
-                   session);
+                   session, begin_ns);
 }
 
 }  // namespace
@@ -43,8 +43,9 @@ void add_bench_command(CLI::App& app, Invocation const& invocation, Command& cho
                     "record the kernels of one more image of each case (GPUs)");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
-      return under_mpi(invocation, arguments->config,
-                       [&](MpiSession const& session) { return bench(*arguments, session); });
+      return under_mpi(invocation, arguments->config, [&](MpiSession const& session) {
+        return bench(*arguments, session, invocation.begin_ns);
+      });
     };
   });
 }
