@@ -75,7 +75,7 @@ void meet(BenchRank const& rank) {
 // All ranks of a replica make the same number of images: its first one looks at the clock.
 bool goes_on(MeshComms const& mesh, std::int64_t begin_ns, double seconds) {
   int more = seconds_between(begin_ns, now_ns()) < seconds ? 1 : 0;
-  check_mpi(MPI_Bcast(&more, 1, MPI_INT, 0, mesh.replica_host.get()));
+  check_mpi(MPI_Bcast(&more, 1, MPI_INT, 0, mesh.replica_host.get()));  // comm: replica
   return more != 0;
 }
 

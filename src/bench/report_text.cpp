@@ -88,7 +88,8 @@ std::string profile_text(CaseResult const& result) {
                       100 * image.class_ms[i] / image.wall_ms,
                       static_cast<long long>(image.class_count[i]));
       auto const kind = static_cast<KernelClass>(i);
-      if (kind == KernelClass::gemm || kind == KernelClass::attention)
+      bool const has_ceiling = kind == KernelClass::gemm || kind == KernelClass::attention;
+      if (has_ceiling && floor.class_count[i] > 0)
         text += printed("  %10.2f %8.2f", floor.class_ms[i], image.class_ms[i] - floor.class_ms[i]);
       text += "\n";
     }

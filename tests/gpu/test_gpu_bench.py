@@ -32,7 +32,6 @@ def check_profile(profile, has_exchange):
     for name in ("gemm", "attention", "elementwise", "decode"):
         assert classes[name]["ms"] > 0 and classes[name]["count"] >= STEPS * BATCH, (name, classes)
     assert (classes["exchange"]["count"] > 0) == has_exchange, classes
-    assert classes["other"]["ms"] < 0.1 * sum(each["ms"] for each in classes.values()), image["kernels"]
     assert all(gap["ms"] >= 0 and 0 <= gap["at_ms"] <= image["wall_ms"] for gap in image["longest_gaps"])
     assert floor["classes"]["gemm"]["ms"] > 0 and floor["classes"]["attention"]["ms"] > 0, floor
     assert floor["classes"]["exchange"]["count"] == floor["classes"]["decode"]["count"] == 0, floor
