@@ -12,8 +12,9 @@ std::uint64_t bytes(std::int64_t count) { return static_cast<std::uint64_t>(coun
 
 // One block's attention on one rank: queries, keys and values come for own heads, results for own
 // tokens; a ring slice gathers the keys and values of the others.
-void add_block(FluxConfig const& config, TokenLayout const& layout, std::int64_t element_bytes,
-               ExchangeBytes& received) {
+ExchangeBytes block_bytes(FluxConfig const& config, TokenLayout const& layout,
+                          std::int64_t element_bytes) {
+  ExchangeBytes received;
   std::int64_t const heads = config.heads / layout.ulysses_degree;
   std::int64_t const per_token = heads * config.head_size * element_bytes;
   std::int64_t const own = layout.own_text().size + layout.own_image().size;
@@ -28,6 +29,7 @@ void add_block(FluxConfig const& config, TokenLayout const& layout, std::int64_t
     std::int64_t const rows = layout.ring_text_tokens(ring) + layout.ring_image_tokens(ring);
     received.ring += bytes(2 * rows * per_token);
   }
+  return received;
 }
 
 // The row-sharded decoder on all ranks of the replica.
@@ -80,8 +82,7 @@ ExchangeBytes exchange_bytes(FluxConfig const& transformer, VaeConfig const& vae
   std::int64_t const own_image = layout.own_image().size;
   int const evaluations = evaluations_per_step(mesh.cfg, at.cfg, image.branches);
 
-  ExchangeBytes a_block;
-  add_block(transformer, layout, image.element_bytes, a_block);
+  ExchangeBytes const a_block = block_bytes(transformer, layout, image.element_bytes);
   std::uint64_t const blocks =
       bytes(image.steps * evaluations * (transformer.double_blocks + transformer.single_blocks));
   ExchangeBytes received;

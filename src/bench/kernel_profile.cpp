@@ -23,30 +23,34 @@ bool has_any(std::string_view name, std::initializer_list<std::string_view> word
   });
 }
 
-// Walks the intervals in the order of their beginnings: what they cover, and what lies between.
-void find_busy_and_gaps(std::vector<KernelRecord> const& records, ProfiledImage const& image,
-                        KernelProfile& profile) {
+struct Occupation {
   std::int64_t busy_ns = 0;
+  std::vector<KernelGap> gaps;  // longest first
+};
+
+// Walks the intervals in the order of their beginnings: what they cover, and what lies between.
+Occupation occupation_of(std::vector<KernelRecord> const& records, ProfiledImage const& image) {
+  Occupation found;
   std::int64_t reached_ns = image.begin_ns;
   std::string const* last = nullptr;
   auto const add_gap = [&](std::int64_t until_ns, std::string const& next) {
     if (until_ns <= reached_ns) return;
-    profile.gaps.push_back({ms_between(image.begin_ns, reached_ns),
-                            ms_between(reached_ns, until_ns), last != nullptr ? *last : "", next});
+    found.gaps.push_back({ms_between(image.begin_ns, reached_ns), ms_between(reached_ns, until_ns),
+                          last != nullptr ? *last : "", next});
   };
   for (KernelRecord const& record : records) {
     add_gap(record.begin_ns, record.name);
     std::int64_t const from_ns = std::max(record.begin_ns, reached_ns);
     if (record.end_ns <= from_ns) continue;
-    busy_ns += record.end_ns - from_ns;
+    found.busy_ns += record.end_ns - from_ns;
     reached_ns = record.end_ns;
     last = &record.name;
   }
   add_gap(image.end_ns, "");
-  profile.busy_ms = static_cast<double>(busy_ns) * 1e-6;
-  std::stable_sort(profile.gaps.begin(), profile.gaps.end(),
+  std::stable_sort(found.gaps.begin(), found.gaps.end(),
                    [](KernelGap const& a, KernelGap const& b) { return a.ms > b.ms; });
-  if (profile.gaps.size() > most_gaps) profile.gaps.resize(most_gaps);
+  if (found.gaps.size() > most_gaps) found.gaps.resize(most_gaps);
+  return found;
 }
 
 }  // namespace
@@ -97,7 +101,9 @@ KernelProfile profile_of(std::vector<KernelRecord> records, ProfiledImage const&
   std::stable_sort(profile.kernels.begin(), profile.kernels.end(),
                    [](KernelTotal const& a, KernelTotal const& b) { return a.ms > b.ms; });
   if (profile.kernels.size() > most_kernels) profile.kernels.resize(most_kernels);
-  find_busy_and_gaps(records, image, profile);
+  Occupation found = occupation_of(records, image);
+  profile.busy_ms = static_cast<double>(found.busy_ns) * 1e-6;
+  profile.gaps = std::move(found.gaps);
   return profile;
 }
 

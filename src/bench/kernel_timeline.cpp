@@ -56,19 +56,23 @@ std::string timeline_message(int rank, std::string const& rank_name,
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void add_to_timeline(std::string const& message, Timeline& timeline) {
-  if (message.empty()) return;
-  json const from = json::parse(message);
-  int const rank = from.at("rank");
-  std::string const name = from.at("name");
-  auto const rows = from.at("rows").get<std::vector<std::string>>();
-  auto const names = from.at("names").get<std::vector<std::string>>();
-  for (std::size_t row = 0; row < rows.size(); ++row)
-    timeline.tracks.push_back({rank, static_cast<int>(row), name, rows[row]});
-  for (json const& event : from.at("events")) {
-    timeline.events.push_back({names.at(event.at(1).get<std::size_t>()), "", rank, event.at(0),
-                               event.at(2), event.at(3)});
+Timeline timeline_from_messages(std::vector<std::string> const& messages) {
+  Timeline timeline;
+  for (std::string const& message : messages) {
+    if (message.empty()) continue;
+    json const from = json::parse(message);
+    int const rank = from.at("rank");
+    std::string const name = from.at("name");
+    auto const rows = from.at("rows").get<std::vector<std::string>>();
+    auto const names = from.at("names").get<std::vector<std::string>>();
+    for (std::size_t row = 0; row < rows.size(); ++row)
+      timeline.tracks.push_back({rank, static_cast<int>(row), name, rows[row]});
+    for (json const& event : from.at("events")) {
+      timeline.events.push_back({names.at(event.at(1).get<std::size_t>()), "", rank, event.at(0),
+                                 event.at(2), event.at(3)});
+    }
   }
+  return timeline;
 }
 
 }  // namespace ditbatch

@@ -15,7 +15,7 @@ namespace ditbatch {
                                            std::vector<KernelRecord> const& kernels,
                                            std::vector<Span> const& phases);
 
-/// Adds what a rank sent; nothing from an empty message.
-void add_to_timeline(std::string const& message, Timeline& timeline);
+/// What the ranks sent, together; empty messages are of ranks without kernels.
+[[nodiscard]] Timeline timeline_from_messages(std::vector<std::string> const& messages);
 
 }  // namespace ditbatch

@@ -76,6 +76,15 @@ void meet_asleep(MPI_Comm comm) {
   }
 }
 
+// Graphs that are made before CUPTI looks for the first time might show as one piece.
+void wake_recorder() {
+  try {
+    (void)KernelRecorder().stop();
+  } catch (Error const& error) {
+    log_warning(error.what());
+  }
+}
+
 // The next layout's weights need the memory that this one's leave in caches.
 void release_cache(c10::Device device) {
 #ifdef DITBATCH_CUDA
@@ -111,27 +120,23 @@ class Notebook {
   BenchStudy study_;
 };
 
-CaseResult empty_result(PlannedLayout const& layout, BenchCase const& of) {
+// A case without its ranks: the work, why it cannot be done, or else what a step and the decoder
+// compute for one image, on however many ranks.
+CaseResult describe(FluxConfigs const& configs, PlannedLayout const& layout, BenchCase const& of) {
   CaseResult result;
   result.layout = layout;
   result.layout.cases.clear();
   result.work = of.work;
   result.refusal = of.refusal;
-  return result;
-}
-
-// What a step and the decoder compute for one image, on however many ranks.
-void add_flop(FluxConfigs const& configs, CaseResult& result) {
-  BenchWork const& work = result.work;
+  if (!result.refusal.empty()) return result;
   std::int64_t const token_px = 2 * configs.vae.scale_factor();
   TokenLayout const whole = make_token_layout(
-      work.text_tokens, (work.width_px / token_px) * (work.height_px / token_px), {});
-  result.step_flop = flop_of(step_calls(configs.transformer, whole, 1));
-  if (result.layout.uses_true_cfg()) {
-    result.step_flop.gemm *= 2;
-    result.step_flop.attention *= 2;
-  }
-  result.decode_flop = decoder_flop(configs.vae, work.width_px, work.height_px);
+      of.work.text_tokens, (of.work.width_px / token_px) * (of.work.height_px / token_px), {});
+  StepFlop const flop = flop_of(step_calls(configs.transformer, whole, 1));
+  double const branches = layout.uses_true_cfg() ? 2 : 1;
+  result.step_flop = {branches * flop.gemm, branches * flop.attention};
+  result.decode_flop = decoder_flop(configs.vae, of.work.width_px, of.work.height_px);
+  return result;
 }
 
 // Of several ranks, one that fails alone would leave the others in a collective: the job ends. A
@@ -155,8 +160,7 @@ std::string error_of(MPI_Comm comm, Measure const& measure) {
 
 void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kernels kernels,
                  std::string const& rank_name, Notebook* notebook) {
-  CaseResult result = empty_result(rank.layout, of);
-  add_flop(rank.configs, result);
+  CaseResult result = describe(rank.configs, rank.layout, of);
   RankResult mine;
   RecordedKernels recorded;
   result.refusal = error_of(rank.comm, [&] {
@@ -173,8 +177,7 @@ void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kerne
       rank.comm,
       shows ? timeline_message(mine.rank, rank_name, recorded.kernels, recorded.phases) : "", 0);
   if (notebook == nullptr) return;
-  Timeline timeline;
-  for (std::string const& message : timelines) add_to_timeline(message, timeline);
+  Timeline const timeline = timeline_from_messages(timelines);
   std::string const name = name_of(rank.layout) + "." + name_of(of.work);
   if (!timeline.events.empty()) notebook->add_timeline(name, timeline);
   log_info(result.refusal.empty() ? name + ": " + std::to_string(mine.batches.size()) +
@@ -210,6 +213,7 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
                               model.checkpoint.component("transformer").weight_bytes()});
   require(options.kernels == BenchOptions::Kernels::leave || device.device.is_cuda(),
           ExitCode::usage, "--profile needs GPU ranks (kernels are a GPU's) leave it out");
+  if (options.kernels == BenchOptions::Kernels::record) wake_recorder();
   RankPlace const place{session.rank(), 0, session.host(), device.name, device.gpu_uuid,
                         device.driver};
   std::string const rank_name =
@@ -246,11 +250,12 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
         if (each.refusal.empty())
           measure_one(rank, each, options.kernels, rank_name, notebook ? &*notebook : nullptr);
         else if (notebook)
-          notebook->add(empty_result(layout, each));
+          notebook->add(describe(model.configs, layout, each));
         release_cache(device.device);
       }
     } else if (notebook) {
-      for (BenchCase const& each : layout.cases) notebook->add(empty_result(layout, each));
+      for (BenchCase const& each : layout.cases)
+        notebook->add(describe(model.configs, layout, each));
     }
     release_cache(device.device);
     clock.enter(Phase::wait);

@@ -77,9 +77,8 @@ BOOST_AUTO_TEST_CASE(classes_add_up_and_overlaps_count_once_as_busy) {
 BOOST_AUTO_TEST_CASE(a_ranks_kernels_become_rows_that_do_not_overlap) {
   std::vector<KernelRecord> const records{
       {gemm, 20, 40, 7}, {norm, 38, 50, 7}, {norm, 45, 48, 7}, {nccl, 22, 44, 9}};
-  Timeline timeline;
-  add_to_timeline(timeline_message(2, "rank 2", records, {{"denoise", "", 10, 60, 0}}), timeline);
-  add_to_timeline("", timeline);
+  Timeline const timeline = timeline_from_messages(
+      {"", timeline_message(2, "rank 2", records, {{"denoise", "", 10, 60, 0}}), ""});
   BOOST_TEST(timeline.tracks.size() == 3U);          // phases and two streams
   BOOST_TEST_REQUIRE(timeline.events.size() == 4U);  // one lies within another of its stream
   for (TimelineEvent const& a : timeline.events) {
