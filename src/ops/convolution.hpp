@@ -2,18 +2,25 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "ops/map_ops.hpp"
+#include "ops/ops.hpp"
+
 namespace ditbatch::ops {
 
-/// A 3x3 convolution of rows that bring their neighbours along: x (1, C, h + 2, W), the first and
-/// last row being halo or zeros -> (1, N, h, W). Left and right are padded with zeros. The bits
-/// depend on the shape of the call, so callers cut a map into the same calls whatever the number of
-/// ranks.
-[[nodiscard]] at::Tensor convolve_3x3_with_halo(at::Tensor const& x, at::Tensor const& weight,
-                                                at::Tensor const& bias);
+/// A 3x3 convolution's weight (N, C, 3, 3) as its device convolves with it: on a GPU channels-last,
+/// and in 16 bits with rows of zeros up to a multiple of 8, which the tensor cores' kernels want.
+[[nodiscard]] at::Tensor convolution_weight(at::Tensor const& weight);
 
-/// A 1x1 convolution, as a linear layer over pixels: (1, C, h, W) -> (1, N, h, W).
-/// weight (N, C, 1, 1) or (N, C).
-[[nodiscard]] at::Tensor convolve_1x1(at::Tensor const& x, at::Tensor const& weight,
-                                      at::Tensor const& bias);
+/// A 3x3 convolution, a call for each tile: padded (rows + 2, W, C), weight of convolution_weight,
+/// bias (N) -> (rows, W, N). Left and right are padded with zeros. The bits depend on the shape of
+/// the call, so callers cut a map into the same tiles whatever the number of ranks.
+[[nodiscard]] BiasedRows convolve_3x3(at::Tensor const& padded, TileRows const& tile_rows,
+                                      at::Tensor const& weight, at::Tensor const& bias);
+
+/// A 1x1 convolution, as a linear layer over pixels: (rows, W, C) -> (rows, W, N). On CPUs a call
+/// for each tile (MKL's products of many rows and few columns depend on the number of rows); on
+/// GPUs, where a row is independent of the others, one call without copies.
+[[nodiscard]] at::Tensor convolve_1x1(at::Tensor const& rows, TileRows const& tile_rows,
+                                      Linear const& linear);
 
 }  // namespace ditbatch::ops

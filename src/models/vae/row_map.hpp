@@ -2,11 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <functional>
 #include <vector>
 
 #include "comm/tensor_comm.hpp"
 #include "mesh/row_tiles.hpp"
+#include "ops/map_ops.hpp"
 
 namespace ditbatch::vae {
 
@@ -16,27 +16,36 @@ struct RowPlan {
   TensorComm& comm;  // rank = place among the owners
 };
 
-/// A map (1, C, H, W) cut into row tiles, of which this rank holds its own, in order.
-/// Every operation works on one tile at a time, so that no call's shape depends on the number of
-/// ranks.
+/// This rank's rows of a map that is cut into row tiles; none on ranks beyond the tiles.
+/// Where bits depend on a call's shape, operations work on one tile at a time, so that no such
+/// shape depends on the number of ranks.
 struct RowMap {
-  std::vector<at::Tensor> own;  // (1, C, rows of the tile, W) each
-  std::int64_t scale = 1;       // rows here for each row at the coarsest level
+  at::Tensor rows;            // (own rows, W, C)
+  at::Tensor bias;            // (C) that a convolution left to be added, or undefined
+  ops::GroupMoments moments;  // of rows, where the pass that wrote them took them, or undefined
+  std::int64_t scale = 1;     // rows here for each row at the coarsest level
+
+  [[nodiscard]] ops::BiasedRows biased() const { return {rows, bias}; }
 };
 
-/// This rank's tiles of a map that every rank holds in full.
+/// The same with a row above and one below: zeros, until exchange_halo puts the neighbours' there.
+struct PaddedMap {
+  at::Tensor rows;  // (own rows + 2, W, C)
+  std::int64_t scale = 1;
+};
+
+/// Rows of each tile of this rank, and of all tiles, at a level that is `scale` times finer.
+[[nodiscard]] ops::TileRows own_tile_rows(RowPlan const& plan, std::int64_t scale);
+[[nodiscard]] ops::TileRows all_tile_rows(RowPlan const& plan, std::int64_t scale);
+
+/// This rank's rows of a map (1, C, H, W) that every rank holds in full.
 [[nodiscard]] RowMap cut(at::Tensor const& full, RowPlan const& plan);
 
-[[nodiscard]] RowMap for_each_tile(RowMap const& map,
-                                   std::function<at::Tensor(at::Tensor const&)> const& function);
+/// Fills the outer rows with the neighbours' where the map goes on. A collective of the plan's
+/// ranks; those without tiles take part with empty pieces.
+void exchange_halo(PaddedMap const& map, RowPlan const& plan);
 
-/// Each own tile with a row above and one below: a neighbour's, or zeros at the border of the map.
-/// A collective of the plan's ranks; those without tiles take part with empty pieces of the same
-/// dtype and device, which they know from `like`.
-[[nodiscard]] std::vector<at::Tensor> with_halo(RowMap const& map, RowPlan const& plan,
-                                                at::Tensor const& like);
-
-/// One row of numbers for each own tile (own tiles, N) -> all tiles in order (tiles, N),
+/// A row of numbers for each own tile (own tiles, ...) -> all tiles in order (tiles, ...),
 /// everywhere.
 [[nodiscard]] at::Tensor gather_tile_rows(at::Tensor const& own_rows, RowPlan const& plan);
 

@@ -8,99 +8,55 @@ namespace ditbatch::vae {
 
 namespace {
 
-constexpr double norm_eps = 1e-6;
-
-at::Tensor or_empty(std::vector<at::Tensor> const& rows, std::int64_t columns,
-                    at::Tensor const& like) {
-  auto const options = at::TensorOptions().dtype(at::kFloat).device(like.device());
-  return rows.empty() ? at::empty({0, columns}, options) : at::stack(rows);
-}
-
 // Older files name the attention's linear layers otherwise.
-ops::Linear take_attention_linear(WeightSource& source, std::string const& block,
+PixelLinear take_attention_linear(WeightSource& source, std::string const& block,
                                   std::string const& name, std::string const& old_name,
                                   std::int64_t channels) {
-  return {
-      source.take({block + name + ".weight", {channels, channels}, {block + old_name + ".weight"}}),
-      source.take({block + name + ".bias", {channels}, {block + old_name + ".bias"}})};
+  return {{source.take(
+               {block + name + ".weight", {channels, channels}, {block + old_name + ".weight"}}),
+           source.take({block + name + ".bias", {channels}, {block + old_name + ".bias"}})}};
 }
 
 }  // namespace
 
 Convolution take_convolution(WeightSource& source, std::string const& name, std::int64_t in,
-                             std::int64_t out, std::int64_t kernel) {
-  return {source.take({name + ".weight", {out, in, kernel, kernel}}),
+                             std::int64_t out) {
+  return {ops::convolution_weight(source.take({name + ".weight", {out, in, 3, 3}})),
           source.take({name + ".bias", {out}})};
 }
 
-RowMap Convolution::operator()(RowMap const& map, RowPlan const& plan) const {
-  if (weight.size(2) == 1) {
-    return for_each_tile(
-        map, [this](at::Tensor const& tile) { return ops::convolve_1x1(tile, weight, bias); });
-  }
-  RowMap result;
-  result.scale = map.scale;
-  for (at::Tensor const& tile : with_halo(map, plan, weight)) {
-    result.own.push_back(ops::convolve_3x3_with_halo(tile, weight, bias));
-  }
-  return result;
+RowMap Convolution::operator()(PaddedMap const& map, RowPlan const& plan) const {
+  exchange_halo(map, plan);
+  ops::BiasedRows const made =
+      ops::convolve_3x3(map.rows, own_tile_rows(plan, map.scale), weight, bias);
+  return {made.rows, made.bias, {}, map.scale};
 }
 
-GroupNorm take_group_norm(WeightSource& source, std::string const& name, std::int64_t channels,
-                          std::int64_t groups) {
-  return {source.take({name + ".weight", {channels}}), source.take({name + ".bias", {channels}}),
-          groups};
+PixelLinear take_pixel_linear(WeightSource& source, std::string const& name, std::int64_t in,
+                              std::int64_t out) {
+  return {{source.take({name + ".weight", {out, in, 1, 1}}).view({out, in}),
+           source.take({name + ".bias", {out}})}};
 }
 
-RowMap GroupNorm::operator()(RowMap const& map, RowPlan const& plan, std::int64_t width,
-                             Activation activation) const {
-  std::int64_t rows = 0;
-  for (Shard const& tile : plan.tiles.tiles) rows += tile.size * map.scale;
-  std::int64_t const channels = weight.size(0);
-  double const count = static_cast<double>(channels / groups) * static_cast<double>(rows) *
-                       static_cast<double>(width);
-
-  // (tiles, groups) in double: the same sum in the same order on every rank
-  auto const sum_over_map = [&](auto const& sum_of_tile) {
-    std::vector<at::Tensor> sums;
-    for (at::Tensor const& tile : map.own)
-      sums.push_back(sum_of_tile(tile.to(at::kFloat).reshape({groups, -1})));
-    return gather_tile_rows(or_empty(sums, groups, weight), plan).to(at::kDouble).sum(0);
-  };
-  at::Tensor const mean =
-      (sum_over_map([](at::Tensor const& x) { return x.sum(1); }) / count).to(at::kFloat);
-  at::Tensor const variance =
-      sum_over_map([&](at::Tensor const& x) { return (x - mean.unsqueeze(1)).square().sum(1); }) /
-      count;
-  at::Tensor const scale = at::rsqrt(variance + norm_eps).to(at::kFloat);
-
-  at::Tensor const gain = weight.to(at::kFloat).view({1, -1, 1, 1});
-  at::Tensor const offset = bias.to(at::kFloat).view({1, -1, 1, 1});
-  return for_each_tile(map, [&](at::Tensor const& tile) {
-    at::Tensor const grouped = tile.to(at::kFloat).reshape({groups, -1});
-    at::Tensor const normed =
-        ((grouped - mean.unsqueeze(1)) * scale.unsqueeze(1)).view(tile.sizes());
-    at::Tensor const result = (normed * gain + offset).to(tile.scalar_type());
-    return activation == Activation::silu ? ops::silu(result) : result;
-  });
+at::Tensor PixelLinear::operator()(RowMap const& map, RowPlan const& plan) const {
+  return ops::convolve_1x1(map.rows, own_tile_rows(plan, map.scale), linear);
 }
 
 ResnetBlock take_resnet_block(WeightSource& source, std::string const& name, std::int64_t in,
                               std::int64_t out, std::int64_t groups) {
   ResnetBlock block{take_group_norm(source, name + ".norm1", in, groups),
-                    take_convolution(source, name + ".conv1", in, out, 3),
+                    take_convolution(source, name + ".conv1", in, out),
                     take_group_norm(source, name + ".norm2", out, groups),
-                    take_convolution(source, name + ".conv2", out, out, 3), std::nullopt};
-  if (in != out) block.shortcut = take_convolution(source, name + ".conv_shortcut", in, out, 1);
+                    take_convolution(source, name + ".conv2", out, out), std::nullopt};
+  if (in != out) block.shortcut = take_pixel_linear(source, name + ".conv_shortcut", in, out);
   return block;
 }
 
-RowMap ResnetBlock::operator()(RowMap const& map, RowPlan const& plan, std::int64_t width) const {
-  RowMap hidden = conv_1(norm_1(map, plan, width, Activation::silu), plan);
-  hidden = conv_2(norm_2(hidden, plan, width, Activation::silu), plan);
-  RowMap const input = shortcut ? (*shortcut)(map, plan) : map;
-  for (std::size_t i = 0; i < hidden.own.size(); ++i) hidden.own[i] = input.own[i] + hidden.own[i];
-  return hidden;
+RowMap ResnetBlock::operator()(RowMap const& map, RowPlan const& plan) const {
+  RowMap hidden = conv_1(norm_1(map, plan, ops::Activation::silu), plan);
+  hidden = conv_2(norm_2(hidden, plan, ops::Activation::silu), plan);
+  at::Tensor const input = shortcut ? (*shortcut)(map, plan) : map.rows;
+  return add(hidden, input, plan, norm_1.groups);
 }
 
 PixelAttention take_pixel_attention(WeightSource& source, std::string const& name,
@@ -112,45 +68,51 @@ PixelAttention take_pixel_attention(WeightSource& source, std::string const& nam
           take_attention_linear(source, name + ".", "to_out.0", "proj_attn", channels)};
 }
 
-RowMap PixelAttention::operator()(RowMap const& map, RowPlan const& plan,
-                                  std::int64_t width) const {
-  std::int64_t const channels = norm.weight.size(0);
-  std::vector<at::Tensor> queries;  // (pixels of the tile, C)
-  std::vector<at::Tensor> keys_and_values;
-  for (at::Tensor const& tile : norm(map, plan, width, Activation::none).own) {
-    at::Tensor const pixels = tile.permute({0, 2, 3, 1}).reshape({-1, channels}).contiguous();
-    queries.push_back(q(pixels));
-    keys_and_values.push_back(at::stack({k(pixels), v(pixels)}, 1));  // (pixels, 2, C)
-  }
-  at::Tensor const own = keys_and_values.empty()
-                             ? at::empty({0, 2, channels}, norm.weight.options())
-                             : at::cat(keys_and_values);
+RowMap PixelAttention::operator()(RowMap const& map, RowPlan const& plan) const {
+  std::int64_t const width = map.rows.size(1);
+  std::int64_t const channels = map.rows.size(2);
+  RowMap normed;
+  normed.rows = ops::inner_rows(norm(map, plan, ops::Activation::none).rows);
+  normed.scale = map.scale;
   std::vector<std::int64_t> pixels_of_rank;
   for (int rank = 0; rank < plan.comm.size(); ++rank)
     pixels_of_rank.push_back(plan.tiles.rows_of(rank, map.scale) * width);
-  at::Tensor const all =
-      plan.comm.all_gather_rows(own, pixels_of_rank);  // (all pixels, 2, C), comm: replica
-  at::Tensor const keys = all.select(1, 0).contiguous().view({1, -1, 1, channels});
-  at::Tensor const values = all.select(1, 1).contiguous().view({1, -1, 1, channels});
+  auto const as_pixels = [&](PixelLinear const& linear) {
+    return linear(normed, plan).reshape({-1, channels}).contiguous();  // (own pixels, C)
+  };
+  // (all pixels, C), as one sequence of one head
+  auto const gathered = [&](at::Tensor const& own) {
+    return plan.comm
+        .all_gather_rows(own, pixels_of_rank)  // comm: replica
+        .view({1, -1, 1, channels});
+  };
+  at::Tensor const keys = gathered(as_pixels(k));
+  at::Tensor const values = gathered(as_pixels(v));
 
-  RowMap result;
-  result.scale = map.scale;
-  for (std::size_t i = 0; i < map.own.size(); ++i) {
-    at::Tensor const attended = ops::attention(queries[i].view({1, -1, 1, channels}), keys, values);
-    at::Tensor const projected = out(attended.reshape({-1, channels}));
-    result.own.push_back(
-        projected.view({1, map.own[i].size(2), width, channels}).permute({0, 3, 1, 2}) +
-        map.own[i]);
+  at::Tensor const queries = as_pixels(q);
+  RowMap attended;
+  attended.rows = at::empty(map.rows.sizes(), queries.options());
+  attended.scale = map.scale;
+  std::int64_t begin = 0;
+  for (std::int64_t const rows : own_tile_rows(plan, map.scale)) {
+    at::Tensor const of_tile = queries.narrow(0, begin * width, rows * width);
+    attended.rows.narrow(0, begin, rows)
+        .copy_(ops::attention(of_tile.view({1, -1, 1, channels}), keys, values)
+                   .reshape({rows, width, channels}));
+    begin += rows;
   }
-  return result;
+  return add({out(attended, plan), {}, {}, map.scale}, map.rows, plan, norm.groups);
 }
 
-RowMap upsample_nearest(RowMap const& map) {
-  RowMap result = for_each_tile(map, [](at::Tensor const& tile) {
-    return tile.repeat_interleave(2, 2).repeat_interleave(2, 3);
-  });
-  result.scale = map.scale * 2;
-  return result;
+PaddedMap upsample_nearest(RowMap const& map) {
+  return {ops::upsample_rows(map.rows), map.scale * 2};
+}
+
+RowMap add(RowMap const& map, at::Tensor const& residual, RowPlan const& plan,
+           std::int64_t groups) {
+  ops::SummedRows const sum =
+      ops::add_rows(map.biased(), residual, own_tile_rows(plan, map.scale), groups);
+  return {sum.rows, {}, sum.moments, map.scale};
 }
 
 }  // namespace ditbatch::vae

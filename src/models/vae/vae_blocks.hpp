@@ -3,34 +3,30 @@
 #include <optional>
 #include <string>
 
+#include "models/vae/group_norm.hpp"
 #include "models/vae/row_map.hpp"
 #include "models/vae/vae_config.hpp"
 #include "ops/ops.hpp"
 
 namespace ditbatch::vae {
 
-/// weight (N, C, 3, 3) or (N, C, 1, 1), bias (N)
+/// 3x3, of a padded map whose halo it exchanges first.
 struct Convolution {
-  at::Tensor weight;
-  at::Tensor bias;
-  [[nodiscard]] RowMap operator()(RowMap const& map, RowPlan const& plan) const;
+  at::Tensor weight;  // as ops::convolution_weight makes it of (N, C, 3, 3)
+  at::Tensor bias;    // (N)
+  [[nodiscard]] RowMap operator()(PaddedMap const& map, RowPlan const& plan) const;
 };
 [[nodiscard]] Convolution take_convolution(WeightSource& source, std::string const& name,
-                                           std::int64_t in, std::int64_t out, std::int64_t kernel);
+                                           std::int64_t in, std::int64_t out);
 
-enum class Activation { none, silu };
-
-/// Exact over the whole map: each tile's sums in float32, mean first, then squared distances; the
-/// sums of all tiles are added in the order of tiles.
-struct GroupNorm {
-  at::Tensor weight;  // (C)
-  at::Tensor bias;
-  std::int64_t groups = 32;
-  [[nodiscard]] RowMap operator()(RowMap const& map, RowPlan const& plan, std::int64_t width,
-                                  Activation activation) const;
+/// 1x1: (out, in, 1, 1) as a linear layer over pixels.
+struct PixelLinear {
+  ops::Linear linear;
+  /// Of the map's rows, which must miss no bias -> (own rows, W, out).
+  [[nodiscard]] at::Tensor operator()(RowMap const& map, RowPlan const& plan) const;
 };
-[[nodiscard]] GroupNorm take_group_norm(WeightSource& source, std::string const& name,
-                                        std::int64_t channels, std::int64_t groups);
+[[nodiscard]] PixelLinear take_pixel_linear(WeightSource& source, std::string const& name,
+                                            std::int64_t in, std::int64_t out);
 
 /// norm, silu, conv, norm, silu, conv, plus the input (through a 1x1 convolution where channels
 /// change).
@@ -39,8 +35,8 @@ struct ResnetBlock {
   Convolution conv_1;
   GroupNorm norm_2;
   Convolution conv_2;
-  std::optional<Convolution> shortcut;
-  [[nodiscard]] RowMap operator()(RowMap const& map, RowPlan const& plan, std::int64_t width) const;
+  std::optional<PixelLinear> shortcut;
+  [[nodiscard]] RowMap operator()(RowMap const& map, RowPlan const& plan) const;
 };
 [[nodiscard]] ResnetBlock take_resnet_block(WeightSource& source, std::string const& name,
                                             std::int64_t in, std::int64_t out, std::int64_t groups);
@@ -48,13 +44,18 @@ struct ResnetBlock {
 /// One head over all pixels: keys and values are gathered, queries go tile by tile.
 struct PixelAttention {
   GroupNorm norm;
-  ops::Linear q, k, v, out;
-  [[nodiscard]] RowMap operator()(RowMap const& map, RowPlan const& plan, std::int64_t width) const;
+  PixelLinear q, k, v, out;
+  [[nodiscard]] RowMap operator()(RowMap const& map, RowPlan const& plan) const;
 };
 [[nodiscard]] PixelAttention take_pixel_attention(WeightSource& source, std::string const& name,
                                                   std::int64_t channels, std::int64_t groups);
 
 /// Each pixel becomes 2x2.
-[[nodiscard]] RowMap upsample_nearest(RowMap const& map);
+[[nodiscard]] PaddedMap upsample_nearest(RowMap const& map);
+
+/// The map with its bias and `residual` added, and its moments where the same pass takes them.
+/// residual: as the rows, or undefined.
+[[nodiscard]] RowMap add(RowMap const& map, at::Tensor const& residual, RowPlan const& plan,
+                         std::int64_t groups);
 
 }  // namespace ditbatch::vae

@@ -11,10 +11,24 @@ using namespace vae;
 namespace {
 
 // [-1, 1] in the model's dtype -> bytes, as diffusers' image processor rounds: half to even.
-at::Tensor to_bytes(at::Tensor const& tile) {
-  at::Tensor const unit = (tile * 0.5 + 0.5).clamp(0, 1).to(at::kFloat);
-  return at::round(unit * 255).to(at::kByte).squeeze(0).permute({1, 2, 0}).contiguous();  // (rows,
-                                                                                          // W, 3)
+at::Tensor to_bytes(at::Tensor const& rows) {
+  at::Tensor const unit = (rows * 0.5 + 0.5).clamp(0, 1).to(at::kFloat);
+  return at::round(unit * 255).to(at::kByte).contiguous();  // (rows, W, 3)
+}
+
+// This rank's rows (own rows, W, 3) -> the whole image on the first rank, undefined elsewhere.
+at::Tensor gather_on_first(at::Tensor const& own, std::int64_t scale, RowPlan const& plan) {
+  auto const ranks = static_cast<std::size_t>(plan.comm.size());
+  std::vector<at::Tensor> send(ranks, at::empty({0}, own.options()));
+  std::vector<std::vector<std::int64_t>> shapes(ranks, {0});
+  send.front() = own;
+  if (plan.comm.rank() == 0) {
+    for (int rank = 0; rank < plan.comm.size(); ++rank) {
+      shapes[static_cast<std::size_t>(rank)] = {plan.tiles.rows_of(rank, scale), own.size(1), 3};
+    }
+  }
+  std::vector<at::Tensor> const rows = plan.comm.all_to_all(send, shapes);  // comm: replica
+  return plan.comm.rank() == 0 ? at::cat(rows) : at::Tensor();
 }
 
 }  // namespace
@@ -40,7 +54,7 @@ VaeDecoder::VaeDecoder(VaeConfig const& config, WeightSource& source)
 VaeDecoder::VaeDecoder(VaeConfig const& config, Weights&& source)
     : config_(config),
       conv_in_(take_convolution(source, "decoder.conv_in", config.latent_channels,
-                                config.block_channels.back(), 3)),
+                                config.block_channels.back())),
       mid_1_(take_resnet_block(source, "decoder.mid_block.resnets.0", config.block_channels.back(),
                                config.block_channels.back(), config.norm_groups)),
       mid_2_(take_resnet_block(source, "decoder.mid_block.resnets.1", config.block_channels.back(),
@@ -48,10 +62,10 @@ VaeDecoder::VaeDecoder(VaeConfig const& config, Weights&& source)
       norm_out_(take_group_norm(source, "decoder.conv_norm_out", config.block_channels.front(),
                                 config.norm_groups)),
       conv_out_(take_convolution(source, "decoder.conv_out", config.block_channels.front(),
-                                 config.out_channels, 3)) {
+                                 config.out_channels)) {
   if (config.post_quant_conv) {
-    post_quant_ = take_convolution(source, "post_quant_conv", config.latent_channels,
-                                   config.latent_channels, 1);
+    post_quant_ = take_pixel_linear(source, "post_quant_conv", config.latent_channels,
+                                    config.latent_channels);
   }
   if (config.mid_block_attention) {
     mid_attention_ = take_pixel_attention(source, "decoder.mid_block.attentions.0",
@@ -68,61 +82,52 @@ VaeDecoder::VaeDecoder(VaeConfig const& config, Weights&& source)
                                                 layer == 0 ? in : out, out, config.norm_groups));
     }
     if (level + 1 < levels) {
-      block.upsampler = take_convolution(source, name + ".upsamplers.0.conv", out, out, 3);
+      block.upsampler = take_convolution(source, name + ".upsamplers.0.conv", out, out);
     }
     up_blocks_.push_back(std::move(block));
     in = out;
   }
 }
 
-DecodedImage VaeDecoder::decode(at::Tensor const& latents, TensorComm& comm) const {
+DeviceImage VaeDecoder::decode_on_device(at::Tensor const& latents, TensorComm& comm) const {
   ensure(latents.dim() == 4 && latents.size(0) == 1 && latents.size(1) == config_.latent_channels,
          "the decoder takes the latents of one image");
   RowPlan const plan{make_row_tiles(latents.size(2), comm.size(), comm.rank()), comm};
-  std::int64_t width = latents.size(3);
+  std::int64_t const groups = config_.norm_groups;
   at::Tensor const scaled =
       latents.to(conv_in_.weight.scalar_type()) / config_.scaling_factor + config_.shift_factor;
 
   RowMap map = cut(scaled, plan);
-  if (post_quant_) map = (*post_quant_)(map, plan);
-  map = mid_1_(conv_in_(map, plan), plan, width);
-  if (mid_attention_) map = (*mid_attention_)(map, plan, width);
-  map = mid_2_(map, plan, width);
+  if (post_quant_) map.rows = (*post_quant_)(map, plan);
+  map = add(conv_in_({ops::pad_rows(map.rows), map.scale}, plan), {}, plan, groups);
+  map = mid_1_(map, plan);
+  if (mid_attention_) map = (*mid_attention_)(map, plan);
+  map = mid_2_(map, plan);
   for (UpBlock const& block : up_blocks_) {
-    for (ResnetBlock const& resnet : block.resnets) map = resnet(map, plan, width);
-    if (block.upsampler) {
-      map = (*block.upsampler)(upsample_nearest(map), plan);
-      width *= 2;
-    }
+    for (ResnetBlock const& resnet : block.resnets) map = resnet(map, plan);
+    if (block.upsampler)
+      map = add((*block.upsampler)(upsample_nearest(map), plan), {}, plan, groups);
   }
-  map = conv_out_(norm_out_(map, plan, width, Activation::silu), plan);
+  map = conv_out_(norm_out_(map, plan, ops::Activation::silu), plan);
 
-  std::vector<at::Tensor> bytes, finite;
-  for (at::Tensor const& tile : map.own) {
-    bytes.push_back(to_bytes(tile));
-    finite.push_back(at::isfinite(tile).all().to(at::kFloat).view({1}));
-  }
-  auto const options = latents.options();
-  at::Tensor const own =
-      bytes.empty() ? at::empty({0, width, 3}, options.dtype(at::kByte)) : at::cat(bytes);
-  at::Tensor const own_finite =
-      finite.empty() ? at::empty({0, 1}, options.dtype(at::kFloat)) : at::stack(finite);
-
-  // To the first rank, which alone keeps the image.
-  std::vector<at::Tensor> send(static_cast<std::size_t>(comm.size()),
-                               at::empty({0}, own.options()));
-  std::vector<std::vector<std::int64_t>> shapes(static_cast<std::size_t>(comm.size()), {0});
-  send.front() = own;
-  if (comm.rank() == 0) {
-    for (int rank = 0; rank < comm.size(); ++rank) {
-      shapes[static_cast<std::size_t>(rank)] = {plan.tiles.rows_of(rank, map.scale), width, 3};
-    }
-  }
-  std::vector<at::Tensor> const rows = comm.all_to_all(send, shapes);  // comm: replica
-  DecodedImage image;
-  image.finite = gather_tile_rows(own_finite, plan).min().item<float>() > 0;
-  if (comm.rank() == 0) image.pixels = at::cat(rows).to(at::kCPU);
+  at::Tensor const rows = map.bias.defined() ? map.rows + map.bias : map.rows;
+  at::Tensor const own_finite = at::isfinite(rows).all().to(at::kFloat).view({1});
+  DeviceImage image;
+  image.pixels = gather_on_first(to_bytes(rows), map.scale, plan);
+  image.finite = comm.all_gather_rows(own_finite, std::vector<std::int64_t>(comm.size(), 1))
+                     .min();  // comm: replica
   return image;
+}
+
+DecodedImage VaeDecoder::decode(at::Tensor const& latents, TensorComm& comm) const {
+  return to_host(decode_on_device(latents, comm));
+}
+
+DecodedImage to_host(DeviceImage const& image) {
+  DecodedImage decoded;
+  decoded.finite = image.finite.item<float>() > 0;
+  if (image.pixels.defined()) decoded.pixels = image.pixels.to(at::kCPU);
+  return decoded;
 }
 
 }  // namespace ditbatch

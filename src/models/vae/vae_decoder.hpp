@@ -9,10 +9,19 @@
 
 namespace ditbatch {
 
+/// What the decoder leaves on a GPU, before anything waits for it.
+struct DeviceImage {
+  at::Tensor pixels;  // (H, W, 3) uint8 on the first rank's device; undefined elsewhere
+  at::Tensor finite;  // () float32 on every rank's device: 1, or 0 where a NaN or infinity came out
+};
+
 struct DecodedImage {
   at::Tensor pixels;   // (H, W, 3) uint8 on the CPU, on the first rank; undefined elsewhere
   bool finite = true;  // no NaN or infinity came out of the decoder; the same on every rank
 };
+
+/// Waits for the image.
+[[nodiscard]] DecodedImage to_host(DeviceImage const& image);
 
 /// The decoder of AutoencoderKL, its maps cut into row tiles over the ranks of a replica. It
 /// decodes in the dtype of its weights; float16 with `force_upcast` in float32, with the weights
@@ -22,7 +31,10 @@ class VaeDecoder {
   VaeDecoder(VaeConfig const& config, WeightSource& source);
 
   /// Latents (1, C, h, w) as the sampler leaves them, in full on every rank. Collective over
-  /// `comm`.
+  /// `comm`. On a GPU nothing waits for the device, so that it can be captured into a graph.
+  [[nodiscard]] DeviceImage decode_on_device(at::Tensor const& latents, TensorComm& comm) const;
+
+  /// The same, and the image on the CPU.
   [[nodiscard]] DecodedImage decode(at::Tensor const& latents, TensorComm& comm) const;
 
  private:
@@ -34,7 +46,7 @@ class VaeDecoder {
   VaeDecoder(VaeConfig const& config, Weights&& weights);
 
   VaeConfig config_;
-  std::optional<vae::Convolution> post_quant_;
+  std::optional<vae::PixelLinear> post_quant_;
   vae::Convolution conv_in_;
   vae::ResnetBlock mid_1_;
   std::optional<vae::PixelAttention> mid_attention_;
