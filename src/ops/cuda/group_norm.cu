@@ -53,10 +53,10 @@ __global__ void __launch_bounds__(block_threads)
   // y = (x - middle) * slope + lift: what a channel needs stays in registers.
   float middle[N], slope[N], lift[N];
   {
-    Vector<T, N> const gains = load<T, N>(gain + channel);
-    Vector<T, N> const offsets = load<T, N>(offset + channel);
-    Vector<T, N> biases{};
-    if (bias != nullptr) biases = load<T, N>(bias + channel);
+    float gains[N], biases[N] = {};
+    unpack(load<T, N>(gain + channel), gains);
+    unpack(load<T, N>(offset + channel), lift);
+    if (bias != nullptr) unpack(load<T, N>(bias + channel), biases);
     int group = channel / in_group;
     int left = in_group - channel % in_group;
 #pragma unroll
@@ -65,9 +65,8 @@ __global__ void __launch_bounds__(block_threads)
         ++group;
         left = in_group - 1;
       }
-      middle[i] = mean[group] - (bias != nullptr ? to_float(biases.at[i]) : 0.0F);
-      slope[i] = scale[group] * to_float(gains.at[i]);
-      lift[i] = to_float(offsets.at[i]);
+      middle[i] = mean[group] - biases[i];
+      slope[i] = scale[group] * gains[i];
     }
   }
 
@@ -88,14 +87,15 @@ __global__ void __launch_bounds__(block_threads)
     for (int u = 0; u < unroll; ++u) {
       std::int64_t const to = pixel + u * layout.lanes;
       if (to >= end) continue;
-      Vector<T, N> result{};
+      float result[N];
+      unpack(values[u], result);
 #pragma unroll
       for (int i = 0; i < N; ++i) {
-        float y = fmaf(to_float(values[u].at[i]) - middle[i], slope[i], lift[i]);
-        if constexpr (curve == Curve::silu) y = silu<T>(y);
-        result.at[i] = from_float<T>(inside[u] ? y : 0.0F);
+        result[i] = fmaf(result[i] - middle[i], slope[i], lift[i]);
+        if constexpr (curve == Curve::silu) result[i] = silu<T>(result[i]);
+        if (!inside[u]) result[i] = 0;
       }
-      store<T, N>(padded + to * shape.channels + channel, result);
+      store<T, N>(padded + to * shape.channels + channel, pack<T, N>(result));
     }
   }
 }

@@ -7,6 +7,7 @@ namespace {
 // Loads in flight of one thread, for x and for the residual.
 constexpr int unroll = 4;
 constexpr int combine_threads = 128;
+constexpr int blocks_per_sm = 3;  // as many registers as four unrolled loads need without spilling
 
 // Where each tile lies among the rank's rows.
 struct TilePlaces {
@@ -14,37 +15,27 @@ struct TilePlaces {
   std::int64_t size_px[TileList::most];
 };
 
+// x + bias + residual: what it is in T if it is kept, else in float32.
 template <class T, int N>
-struct Addends {
-  T const* x;
-  T const* residual;
-  float bias[N];
-
-  // What the sum is in T if it is kept, else in float32.
-  __device__ void add(Vector<T, N> const& x_values, Vector<T, N> const& residual_values, T* keep,
-                      float (&sum)[N]) const {
+__device__ void add(Vector<T, N> const& x, float const (&bias)[N], Vector<T, N> const& residual,
+                    T* keep, float (&sum)[N]) {
+  float added[N];
+  unpack(x, sum);
+  unpack(residual, added);
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
-      sum[i] = to_float(x_values.at[i]) + bias[i];
-      if (residual != nullptr) sum[i] += to_float(residual_values.at[i]);
-    }
-    if (keep == nullptr) return;
-    Vector<T, N> rounded;
-#pragma unroll
-    for (int i = 0; i < N; ++i) {
-      rounded.at[i] = from_float<T>(sum[i]);
-      sum[i] = to_float(rounded.at[i]);
-    }
-    store<T, N>(keep, rounded);
-  }
-};
+  for (int i = 0; i < N; ++i) sum[i] = sum[i] + bias[i] + added[i];
+  if (keep == nullptr) return;
+  Vector<T, N> const rounded = pack<T, N>(sum);
+  store<T, N>(keep, rounded);
+  unpack(rounded, sum);
+}
 
 // One block: a chunk of a tile's pixels. It sums distances from the chunk's first pixel and their
 // squares for each channel, so that a mean that is large beside the deviation costs no digits.
 template <class T, int N>
-__global__ void __launch_bounds__(block_threads)
+__global__ void __launch_bounds__(block_threads, blocks_per_sm)
     take_chunk_moments(T const* __restrict__ x, T const* __restrict__ bias,
-                       T const* __restrict__ residual, T* __restrict__ sum, std::int64_t channels,
+                       T const* __restrict__ residual, T* __restrict__ sum, int channels,
                        TilePlaces const tiles, Moments* __restrict__ chunk_moments) {
   __shared__ alignas(16) float firsts[block_threads * N];
   __shared__ alignas(16) float sums[block_threads * N];
@@ -59,35 +50,34 @@ __global__ void __launch_bounds__(block_threads)
   int const lane = static_cast<int>(threadIdx.x) / layout.columns;
   int const column = static_cast<int>(threadIdx.x) % layout.columns;
   int const first_channel = static_cast<int>(blockIdx.z) * block_threads * N;  // of this block
-  std::int64_t const channel = first_channel + column * N;
+  int const channel = first_channel + column * N;
   std::int64_t const begin =
       (tiles.begin_px[blockIdx.y] + begin_in_tile) * channels + channel;  // element
+  x += begin;
+  if (residual != nullptr) residual += begin;
+  if (sum != nullptr) sum += begin;
 
   if (lane < layout.lanes) {
-    Addends<T, N> addends{x, residual, {}};
-    if (bias != nullptr) {
-      Vector<T, N> const values = load<T, N>(bias + channel);
-#pragma unroll
-      for (int i = 0; i < N; ++i) addends.bias[i] = to_float(values.at[i]);
-    }
+    float biases[N] = {};
+    if (bias != nullptr) unpack(load<T, N>(bias + channel), biases);
     float first[N], lane_sum[N] = {}, lane_squares[N] = {};
     {
       Vector<T, N> residual_values{};
-      if (residual != nullptr) residual_values = load<T, N>(residual + begin);
-      addends.add(load<T, N>(x + begin), residual_values, nullptr, first);
+      if (residual != nullptr) residual_values = load<T, N>(residual);
+      add<T, N>(load<T, N>(x), biases, residual_values, nullptr, first);
     }
     for (int pixel = lane; pixel < count; pixel += layout.lanes * unroll) {
       Vector<T, N> x_values[unroll] = {}, residual_values[unroll] = {};
 #pragma unroll
       for (int u = 0; u < unroll; ++u) {
         int const at = pixel + u * layout.lanes;
-        if (at < count) x_values[u] = load<T, N>(x + begin + at * channels);
+        if (at < count) x_values[u] = load<T, N>(x + at * channels);
       }
       if (residual != nullptr) {
 #pragma unroll
         for (int u = 0; u < unroll; ++u) {
           int const at = pixel + u * layout.lanes;
-          if (at < count) residual_values[u] = load<T, N>(residual + begin + at * channels);
+          if (at < count) residual_values[u] = load<T, N>(residual + at * channels);
         }
       }
 #pragma unroll
@@ -95,8 +85,8 @@ __global__ void __launch_bounds__(block_threads)
         int const at = pixel + u * layout.lanes;
         if (at >= count) continue;
         float total[N];
-        addends.add(x_values[u], residual_values[u],
-                    sum == nullptr ? nullptr : sum + begin + at * channels, total);
+        add<T, N>(x_values[u], biases, residual_values[u],
+                  sum == nullptr ? nullptr : sum + at * channels, total);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
           float const distance = total[i] - first[i];
@@ -202,8 +192,8 @@ void take_moments(MapShape const& shape, TileList const& tile_rows,
                     static_cast<unsigned>(pieces_of(shape.channels, vector)));
     take_chunk_moments<T, vector><<<grid, block_threads, 0, stream>>>(
         static_cast<T const*>(arguments.x), static_cast<T const*>(arguments.bias),
-        static_cast<T const*>(arguments.residual), static_cast<T*>(arguments.sum), shape.channels,
-        places, chunk_moments);
+        static_cast<T const*>(arguments.residual), static_cast<T*>(arguments.sum),
+        static_cast<int>(shape.channels), places, chunk_moments);
   });
   combine_chunks<<<dim3(static_cast<unsigned>(arguments.groups), tiles), combine_threads, 0,
                    stream>>>(chunk_moments, shape.channels, places, most_chunks,

@@ -4,6 +4,7 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "ops/cuda/map_kernels.hpp"
 
@@ -17,9 +18,16 @@ constexpr int pixels_per_thread = 16;
 template <class T>
 constexpr int wide = 16 / static_cast<int>(sizeof(T));
 
+/// Neighbouring elements as they lie in memory: 16-bit ones stay two to a register until they are
+/// used.
 template <class T, int N>
-struct alignas(sizeof(T) * N) Vector {
-  T at[N];
+struct alignas(16) Vector {
+  static_assert(N == wide<T>, "a vector is 16 bytes or one element");
+  unsigned word[4];
+};
+template <class T>
+struct Vector<T, 1> {
+  T value;
 };
 
 template <class T, int N>
@@ -36,19 +44,46 @@ inline __device__ float to_float(float x) { return x; }
 inline __device__ float to_float(__half x) { return __half2float(x); }
 inline __device__ float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
 
-template <class T>
-__device__ T from_float(float x);
-template <>
-inline __device__ float from_float<float>(float x) {
-  return x;
+inline __device__ void from_float(float x, float& to) { to = x; }
+inline __device__ void from_float(float x, __half& to) { to = __float2half_rn(x); }
+inline __device__ void from_float(float x, __nv_bfloat16& to) { to = __float2bfloat16_rn(x); }
+
+template <class T, int N>
+__device__ void unpack(Vector<T, N> const& from, float (&to)[N]) {
+  if constexpr (N == 1) {
+    to[0] = to_float(from.value);
+  } else if constexpr (sizeof(T) == 4) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) to[i] = __uint_as_float(from.word[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; i += 2) {
+      T pair[2];
+      memcpy(pair, &from.word[i / 2], sizeof pair);
+      to[i] = to_float(pair[0]);
+      to[i + 1] = to_float(pair[1]);
+    }
+  }
 }
-template <>
-inline __device__ __half from_float<__half>(float x) {
-  return __float2half_rn(x);
-}
-template <>
-inline __device__ __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
-  return __float2bfloat16_rn(x);
+
+template <class T, int N>
+__device__ Vector<T, N> pack(float const (&from)[N]) {
+  Vector<T, N> to;
+  if constexpr (N == 1) {
+    from_float(from[0], to.value);
+  } else if constexpr (sizeof(T) == 4) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) to.word[i] = __float_as_uint(from[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; i += 2) {
+      T pair[2];
+      from_float(from[i], pair[0]);
+      from_float(from[i + 1], pair[1]);
+      memcpy(&to.word[i / 2], pair, sizeof pair);
+    }
+  }
+  return to;
 }
 
 /// How a block of threads lies over a pixel's channels: `lanes` pixels at a time, `columns` threads
