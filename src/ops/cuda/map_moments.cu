@@ -37,9 +37,9 @@ __global__ void __launch_bounds__(block_threads, blocks_per_sm)
     take_chunk_moments(T const* __restrict__ x, T const* __restrict__ bias,
                        T const* __restrict__ residual, T* __restrict__ sum, int channels,
                        TilePlaces const tiles, Moments* __restrict__ chunk_moments) {
-  __shared__ alignas(16) float firsts[block_threads * N];
-  __shared__ alignas(16) float sums[block_threads * N];
-  __shared__ alignas(16) float squares[block_threads * N];
+  __shared__ float firsts[block_threads * N];
+  __shared__ float sums[block_threads * N];
+  __shared__ float squares[block_threads * N];
   std::int64_t const chunk_size = chunk_pixels(channels, N);
   std::int64_t const begin_in_tile = blockIdx.x * chunk_size;
   std::int64_t const left = tiles.size_px[blockIdx.y] - begin_in_tile;
@@ -65,6 +65,7 @@ __global__ void __launch_bounds__(block_threads, blocks_per_sm)
       Vector<T, N> residual_values{};
       if (residual != nullptr) residual_values = load<T, N>(residual);
       add<T, N>(load<T, N>(x), biases, residual_values, nullptr, first);
+      if (sum != nullptr) unpack(pack<T, N>(first), first);
     }
     for (int pixel = lane; pixel < count; pixel += layout.lanes * unroll) {
       Vector<T, N> x_values[unroll] = {}, residual_values[unroll] = {};
