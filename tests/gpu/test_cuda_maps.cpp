@@ -251,9 +251,9 @@ BOOST_AUTO_TEST_CASE(every_number_of_ranks_decodes_to_the_same_bits) {
 }
 
 BOOST_AUTO_TEST_CASE(a_captured_decoder_replays) {
+  c10::cuda::CUDAStreamGuard const guard(c10::cuda::getStreamFromPool());
   VaeDecoder const decoder(small_config(),
                            *random_weights(1, at::kBFloat16, c10::Device(c10::kCUDA, 0)));
-  c10::cuda::CUDAStreamGuard const guard(c10::cuda::getStreamFromPool());
   SelfTensorComm self;
   at::Tensor const latents = drawn({1, 4, 16, 8}, at::kBFloat16);
   (void)decoder.decode(latents, self);  // what is chosen once is chosen before the capture
