@@ -170,7 +170,16 @@ DecodedImage FluxPipeline::decode_latents(at::Tensor const& latents, ImageRecord
   std::int64_t const token_px = 2 * configs_.vae.scale_factor();
   at::Tensor const spatial =
       unpack_latents(latents, record.height_px / token_px, record.width_px / token_px);
-  return vae_.decode(spatial, *comms_.replica);
+  ops::GraphedCall& decode = decode_calls_.get({spatial.size(2), spatial.size(3)}, [&] {
+    auto const run = [this](std::vector<at::Tensor> const& inputs) {
+      DeviceImage const image = vae_.decode_on_device(inputs[0], *comms_.replica);
+      return image.pixels.defined() ? std::vector{image.finite, image.pixels}
+                                    : std::vector{image.finite};
+    };
+    return ops::GraphedCall(run, options_.cuda_graphs, graph_pool_);
+  });
+  std::vector<at::Tensor> const made = decode({spatial});
+  return to_host({made.size() > 1 ? made[1] : at::Tensor(), made[0]});
 }
 
 }  // namespace ditbatch

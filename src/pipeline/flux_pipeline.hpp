@@ -102,6 +102,11 @@ class FluxPipeline {
   VaeDecoder vae_;
   std::shared_ptr<ops::GraphPool> graph_pool_;
   TransformerRunner runner_;
+  struct MapSize {
+    std::int64_t height = 0, width = 0;
+    friend bool operator==(MapSize const&, MapSize const&) = default;
+  };
+  RecentMap<MapSize, ops::GraphedCall> decode_calls_{8};  // by size of the latents
   LoadReport load_report_;
 };
 
