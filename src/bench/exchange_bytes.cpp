@@ -83,11 +83,17 @@ ExchangeBytes exchange_bytes(FluxConfig const& transformer, VaeConfig const& vae
   int const evaluations = evaluations_per_step(mesh.cfg, at.cfg, image.branches);
 
   ExchangeBytes const a_block = block_bytes(transformer, layout, image.element_bytes);
-  std::uint64_t const blocks =
-      bytes(image.steps * evaluations * (transformer.double_blocks + transformer.single_blocks));
+  // The last block gives no text rows back: nobody reads them.
+  std::uint64_t const unread =
+      transformer.single_blocks == 0
+          ? 0
+          : bytes((mesh.ulysses - 1) * layout.own_text().size * (transformer.heads / mesh.ulysses) *
+                  transformer.head_size * image.element_bytes);
+  std::uint64_t const passes = bytes(image.steps * evaluations);
+  std::uint64_t const blocks = bytes(transformer.double_blocks + transformer.single_blocks);
   ExchangeBytes received;
-  received.ulysses = blocks * a_block.ulysses;
-  received.ring = blocks * a_block.ring;
+  received.ulysses = passes * (blocks * a_block.ulysses - unread);
+  received.ring = passes * blocks * a_block.ring;
   if (mesh.cfg == 2 && image.branches == Branches::both)
     received.cfg = bytes(image.steps * own_image * token_bytes);
   if (mesh.cfg == 2 && image.branches == Branches::conditional && at.cfg == 1)

@@ -28,7 +28,7 @@ double seconds_between(std::int64_t begin_ns, std::int64_t end_ns) {
 }
 
 struct Batch {
-  std::string name;  // of the case
+  PhaseWork work;  // the case's name, and what its images cost
   std::vector<ImageRecord> records;
   std::vector<RecordEmbeds> embeds;
 };
@@ -48,16 +48,14 @@ struct BatchMoments {
 // What is timed, and all that it asks of the pipeline.
 BatchMoments make_images(BenchRank const& rank, Batch const& batch) {
   BatchMoments at;
-  rank.clock.enter(Phase::denoise, batch.name);
+  rank.clock.enter(Phase::denoise, batch.work);
   at.begin_ns = now_ns();
-  std::vector<at::Tensor> latents;
-  for (std::size_t i = 0; i < batch.records.size(); ++i) {
-    ImageRecord const& record = batch.records[i];
-    latents.push_back(
-        rank.pipeline.denoise(rank.pipeline.initial_latents(record), batch.embeds[i], record));
-  }
+  std::vector<at::Tensor> noise;
+  for (ImageRecord const& record : batch.records)
+    noise.push_back(rank.pipeline.initial_latents(record));
+  std::vector<at::Tensor> const latents = rank.pipeline.denoise(noise, batch.embeds, batch.records);
   synchronize(rank.device);
-  rank.clock.enter(Phase::decode, batch.name);
+  rank.clock.enter(Phase::decode, batch.work);
   at.decode_begin_ns = now_ns();
   for (std::size_t i = 0; i < batch.records.size(); ++i)
     (void)rank.pipeline.decode_latents(latents[i], batch.records[i]);
@@ -156,16 +154,15 @@ RankFloor make_floor(BenchRank const& rank, BenchWork const& work) {
 
 Batch make_batch(BenchRank const& rank, BenchWork const& work) {
   Batch batch;
-  batch.name = name_of(work);
   batch.records = bench_records(rank.config, work, rank.layout.wanted);
-  rank.clock.set_work(predicted_cost(batch.records.front()) * work.batch);
-  rank.clock.enter(Phase::text, batch.name);
+  batch.work = {name_of(work), predicted_cost(batch.records.front()) * work.batch};
+  rank.clock.enter(Phase::text, batch.work);
   batch.embeds = encode(rank.pipeline, batch.records);
   return batch;
 }
 
 std::vector<double> time_encoding(BenchRank const& rank, Batch const& batch) {
-  rank.clock.enter(Phase::text, batch.name);
+  rank.clock.enter(Phase::text, batch.work);
   std::vector<double> seconds;
   for (int i = 0; i < rank.config.bench.repetitions; ++i) {
     std::int64_t const begin_ns = now_ns();

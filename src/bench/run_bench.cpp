@@ -238,12 +238,14 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
       clock.enter(Phase::load);
       ExchangeCounts counts;
       MeshComms comms = make_mesh_comms(group.get(), layout.mesh, device.device);
-      observe(comms, activity);
+      observe(comms, make_call_observer(activity, device.device));
       count_exchanges(comms, counts);
       LetGoOfComms const at_the_end{watchdog};
       watchdog.set_place({comms.coordinate.replica, device.name, out_dir + "/dumps",
                           [&comms] { abort_collectives(comms); }});
-      FluxPipeline pipeline(model.checkpoint, model.configs, config.model, comms, device.device);
+      FluxPipeline pipeline(
+          model.checkpoint, model.configs, config.model, comms, device.device,
+          {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
       BenchRank const rank{config, model.configs, layout, group.get(),   comms,
                            counts, pipeline,      clock,  device.device, device.gpu_uuid};
       for (BenchCase const& each : layout.cases) {

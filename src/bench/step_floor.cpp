@@ -45,9 +45,12 @@ StepFloor::StepFloor(std::vector<StepCall> calls, c10::ScalarType dtype, c10::De
       operands.bias = at::randn({gemm->out}, options);
     } else {
       auto const& attention = std::get<AttentionCall>(call);
-      operands.q = input(0, {1, attention.queries, attention.heads, attention.head_size});
-      operands.k = input(1, {1, attention.keys, attention.heads, attention.head_size});
-      operands.v = input(2, {1, attention.keys, attention.heads, attention.head_size});
+      operands.q =
+          input(0, {attention.images, attention.queries, attention.heads, attention.head_size});
+      operands.k =
+          input(1, {attention.images, attention.keys, attention.heads, attention.head_size});
+      operands.v =
+          input(2, {attention.images, attention.keys, attention.heads, attention.head_size});
     }
     operands_.push_back(std::move(operands));
   }

@@ -36,7 +36,7 @@ class StepFloor {
 
   struct Operands {
     at::Tensor x, weight, bias;  // of a GEMM: (rows, in), (out, in), (out)
-    at::Tensor q, k, v;          // of an attention call: (1, S, H, D)
+    at::Tensor q, k, v;          // of an attention call: (B, S, H, D)
   };
   std::vector<StepCall> calls_;
   c10::Device device_;

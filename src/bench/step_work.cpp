@@ -10,10 +10,9 @@ constexpr std::int64_t mlp_ratio = 4;
 
 // The stream's half of a double-stream block before attention, and what follows it.
 void add_stream_in(std::vector<StepCall>& calls, std::int64_t rows, std::int64_t width) {
-  if (rows > 0) calls.emplace_back(GemmCall{rows, width, 3 * width});
+  calls.emplace_back(GemmCall{rows, width, 3 * width});
 }
 void add_stream_out(std::vector<StepCall>& calls, std::int64_t rows, std::int64_t width) {
-  if (rows == 0) return;
   calls.emplace_back(GemmCall{rows, width, width});
   calls.emplace_back(GemmCall{rows, width, mlp_ratio * width});
   calls.emplace_back(GemmCall{rows, mlp_ratio * width, width});
@@ -26,8 +25,8 @@ double GemmCall::flop() const {
 }
 
 double AttentionCall::flop() const {
-  return 4.0 * static_cast<double>(queries) * static_cast<double>(keys) *
-         static_cast<double>(heads * head_size);
+  return 4.0 * static_cast<double>(images) * static_cast<double>(queries) *
+         static_cast<double>(keys) * static_cast<double>(heads * head_size);
 }
 
 std::vector<StepCall> step_calls(FluxConfig const& config, TokenLayout const& layout, int batch) {
@@ -37,29 +36,33 @@ std::vector<StepCall> step_calls(FluxConfig const& config, TokenLayout const& la
   std::int64_t keys = 0;
   for (int ring = 0; ring < layout.ring_degree; ++ring)
     keys += layout.ring_text_tokens(ring) + layout.ring_image_tokens(ring);
-  AttentionCall const attention{
-      layout.ring_text_tokens(layout.ring) + layout.ring_image_tokens(layout.ring), keys,
-      config.heads / layout.ulysses_degree, config.head_size};
-  auto const attend = [&](std::vector<StepCall>& calls) {
-    for (int i = 0; i < batch && attention.queries > 0; ++i) calls.emplace_back(attention);
+  auto const attend = [&](std::int64_t queries) {
+    return AttentionCall{batch, queries, keys, config.heads / layout.ulysses_degree,
+                         config.head_size};
   };
+  std::int64_t const image_queries = layout.ring_image_tokens(layout.ring);
+  std::int64_t const all_queries = layout.ring_text_tokens(layout.ring) + image_queries;
 
-  std::vector<StepCall> calls;
-  if (image > 0) calls.emplace_back(GemmCall{image, config.in_channels, width});
+  std::vector<StepCall> calls{GemmCall{image, config.in_channels, width}};
   for (std::int64_t block = 0; block < config.double_blocks; ++block) {
     add_stream_in(calls, text, width);
     add_stream_in(calls, image, width);
-    attend(calls);
-    add_stream_out(calls, image, width);
+    calls.emplace_back(attend(all_queries));
     add_stream_out(calls, text, width);
+    add_stream_out(calls, image, width);
   }
   for (std::int64_t block = 0; block < config.single_blocks; ++block) {
-    std::int64_t const rows = text + image;
-    if (rows > 0) calls.emplace_back(GemmCall{rows, width, (3 + mlp_ratio) * width});
-    attend(calls);
-    if (rows > 0) calls.emplace_back(GemmCall{rows, (1 + mlp_ratio) * width, width});
+    bool const is_last = block + 1 == config.single_blocks;
+    std::int64_t const rows = is_last ? image : text + image;
+    calls.emplace_back(GemmCall{text + image, width, 3 * width});
+    calls.emplace_back(attend(is_last ? image_queries : all_queries));
+    calls.emplace_back(GemmCall{rows, width, mlp_ratio * width});
+    calls.emplace_back(GemmCall{rows, (1 + mlp_ratio) * width, width});
   }
-  if (image > 0) calls.emplace_back(GemmCall{image, width, config.in_channels});
+  calls.emplace_back(GemmCall{image, width, config.in_channels});
+  std::erase_if(calls, [](StepCall const& call) {  // a rank without such rows
+    return std::visit([](auto const& each) { return each.flop() == 0; }, call);
+  });
   return calls;
 }
 

@@ -18,8 +18,9 @@ struct GemmCall {
   [[nodiscard]] double flop() const;
 };
 
-/// One sequence's attention on one rank.
+/// Attention on one rank, of each image of a batch over its own sequence.
 struct AttentionCall {
+  std::int64_t images = 1;
   std::int64_t queries = 0;
   std::int64_t keys = 0;
   std::int64_t heads = 0;
@@ -30,9 +31,9 @@ struct AttentionCall {
 using StepCall = std::variant<GemmCall, AttentionCall>;
 
 /// The matrix products and attention calls of one evaluation of the transformer for `batch` images
-/// on one rank, in their order: what no implementation can leave out. Projections that read the
-/// same rows count as one call. Not in it: what has one row an image (modulation, embedders), which
-/// is below a thousandth.
+/// on one rank, in their order: what no implementation can leave out. Queries, keys and values are
+/// one product. The last block has no text rows where nobody reads them. Not in it: what has one
+/// row an image (modulation, embedders), which is below a thousandth.
 [[nodiscard]] std::vector<StepCall> step_calls(FluxConfig const& config, TokenLayout const& layout,
                                                int batch);
 

@@ -109,9 +109,12 @@ BOOST_AUTO_TEST_CASE(an_interval_covers_the_median_as_often_as_it_says) {
 
 BOOST_AUTO_TEST_CASE(flux_dev_takes_74_4_tflop_a_step) {
   StepFlop const step = flop_of(step_calls(flux_dev(), make_token_layout(512, 4096, {}), 1));
-  BOOST_TEST(std::abs(step.gemm / 1e12 - 59.5) < 0.05);
-  BOOST_TEST(std::abs(step.attention / 1e12 - 14.9) < 0.05);
-  BOOST_TEST(std::abs(step.total() / 1e12 - 74.4) < 0.05);
+  // 9 width^2 products and the queries of 512 text rows that the last block leaves out.
+  double const unread_gemm = 2.0 * 9 * 3072 * 3072 * 512;
+  double const unread_attention = 4.0 * 512 * 4608 * 3072;
+  BOOST_TEST(std::abs((step.gemm + unread_gemm) / 1e12 - 59.5) < 0.02);
+  BOOST_TEST(std::abs((step.attention + unread_attention) / 1e12 - 14.9) < 0.03);
+  BOOST_TEST(std::abs((step.total() + unread_gemm + unread_attention) / 1e12 - 74.4) < 0.05);
   // 9.9 of convolutions, 0.6 of the attention over all pixels.
   BOOST_TEST(std::abs(decoder_flop(flux_vae(), 1024, 1024) / 1e12 - 10.47) < 0.05);
 }
@@ -141,7 +144,8 @@ BOOST_AUTO_TEST_CASE(one_rank_exchanges_nothing_and_ulysses_what_it_must) {
   // 4 ranks: 3/4 of 4608 tokens come with q, k, v of 6 heads; 1152 own tokens with 18 heads.
   ExchangeBytes const quarter =
       exchange_bytes(flux_dev(), flux_vae(), {1, 1, 1, 1, 4}, {0, 0, 0, 0, 2}, image);
-  BOOST_TEST(quarter.ulysses == 28ULL * 57 * (3456 * 3 * 6 + 1152 * 18) * 128 * 2);
+  // The last block gives no text rows back: 128 of its own with 18 heads.
+  BOOST_TEST(quarter.ulysses == 28ULL * (57 * (3456 * 3 * 6 + 1152 * 18) - 128 * 18) * 128 * 2);
   BOOST_TEST((quarter.ring == 0U && quarter.cfg == 0U));
   BOOST_TEST(quarter.branch == 3072U * 64 * 2);
   BOOST_TEST(quarter.replica > 0U);
