@@ -100,10 +100,10 @@ at::Tensor FluxPipeline::initial_latents(ImageRecord const& record) const {
   std::int64_t const scale = configs_.vae.scale_factor();
   LatentShape const shape{configs_.vae.latent_channels, record.height_px / scale,
                           record.width_px / scale};
-  at::Tensor const noise = pack_latents(draw_initial_latents(record.seed, shape, dtype_));
-  if (device_.is_cpu()) return noise;
+  at::Tensor const noise = draw_initial_latents(record.seed, shape, dtype_);
+  if (device_.is_cpu()) return pack_latents(noise);
   // A copy from pageable memory would wait for all that the GPU still has to do.
-  return noise.pin_memory().to(device_, /*non_blocking=*/true);
+  return pack_latents(noise.pin_memory().to(device_, /*non_blocking=*/true));
 }
 
 BranchInputs FluxPipeline::branch_inputs(std::vector<PromptEmbeds> const& prompts,

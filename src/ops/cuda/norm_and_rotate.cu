@@ -10,7 +10,18 @@ namespace {
 constexpr int threads = 256;
 constexpr float eps = 1e-6F;
 
-// A half-warp (16 lanes of 8 channels) holds a head of 128 channels, 8 lanes one of 64.
+// Heads of a thread that are on their way from memory at once.
+constexpr int heads_in_flight = 3;
+
+// 16 lanes of 8 channels hold a head of 128 channels, 8 lanes one of 64.
+template <int Lanes>
+__device__ float sum_over_head(float x) {
+#pragma unroll
+  for (int step = Lanes / 2; step > 0; step /= 2)
+    x += __shfl_xor_sync(__activemask(), x, step, Lanes);
+  return x;
+}
+
 template <class T, int HeadSize>
 __global__ void __launch_bounds__(threads) norm_and_rotate_kernel(NormAndRotate const call) {
   constexpr int lanes = HeadSize / vector_width;
@@ -18,37 +29,43 @@ __global__ void __launch_bounds__(threads) norm_and_rotate_kernel(NormAndRotate 
   std::int64_t const row = blockIdx.x;
   std::int64_t const image = blockIdx.y;
   int const stream = row < call.text_rows ? 0 : 1;
-  int const lane = static_cast<int>(threadIdx.x) % lanes;
-  int const channel = lane * vector_width;
-  T* const qkv =
-      static_cast<T*>(call.qkv.data) + image * call.qkv.image_stride + row * call.qkv.row_stride;
-  Vector const cos = load(call.cos + row * HeadSize + channel);
-  Vector const sin = load(call.sin + row * HeadSize + channel);
-  Vector const query_weight = load(static_cast<T const*>(call.query_weight[stream]) + channel);
-  Vector const key_weight = load(static_cast<T const*>(call.key_weight[stream]) + channel);
-
+  int const channel = static_cast<int>(threadIdx.x) % lanes * vector_width;
+  int const first = static_cast<int>(threadIdx.x) / lanes;
   int const heads = static_cast<int>(call.heads);
-  for (int head = static_cast<int>(threadIdx.x) / lanes; head < 2 * heads; head += heads_at_once) {
-    T* const at = qkv + head * HeadSize + channel;  // keys follow the queries
-    Vector x = load(at);
-    float squares = 0;
+  T* const qkv = static_cast<T*>(call.qkv.data) + image * call.qkv.image_stride +
+                 row * call.qkv.row_stride + channel;
+  // Keys follow the queries.
+  for (int begin = first; begin < 2 * heads; begin += heads_in_flight * heads_at_once) {
+    Packed<T> packed[heads_in_flight];
 #pragma unroll
-    for (int j = 0; j < vector_width; ++j) squares += x.at[j] * x.at[j];
-#pragma unroll
-    for (int step = lanes / 2; step > 0; step /= 2)
-      squares += __shfl_xor_sync(__activemask(), squares, step, lanes);
-    float const factor = rsqrtf(squares / static_cast<float>(HeadSize) + eps);
-    Vector const& weight = head < heads ? query_weight : key_weight;
-#pragma unroll
-    for (int j = 0; j < vector_width; ++j) x.at[j] = x.at[j] * factor * weight.at[j];
-#pragma unroll
-    for (int j = 0; j < vector_width; j += 2) {
-      float const a = x.at[j];
-      float const b = x.at[j + 1];
-      x.at[j] = a * cos.at[j] - b * sin.at[j];
-      x.at[j + 1] = b * cos.at[j + 1] + a * sin.at[j + 1];
+    for (int i = 0; i < heads_in_flight; ++i) {
+      int const head = begin + i * heads_at_once;
+      if (head < 2 * heads) packed[i] = load_packed(qkv + head * HeadSize);
     }
-    store(at, x);
+    Vector const cos = load(call.cos + row * HeadSize + channel);
+    Vector const sin = load(call.sin + row * HeadSize + channel);
+#pragma unroll
+    for (int i = 0; i < heads_in_flight; ++i) {
+      int const head = begin + i * heads_at_once;
+      if (head >= 2 * heads) continue;
+      Vector x = unpack(packed[i]);
+      float squares = 0;
+#pragma unroll
+      for (int j = 0; j < vector_width; ++j) squares += x.at[j] * x.at[j];
+      float const factor =
+          rsqrtf(sum_over_head<lanes>(squares) / static_cast<float>(HeadSize) + eps);
+      auto const* weights =
+          static_cast<T const*>(head < heads ? call.query_weight[stream] : call.key_weight[stream]);
+      Vector const weight = load(weights + channel);
+#pragma unroll
+      for (int j = 0; j < vector_width; j += 2) {
+        float const a = x.at[j] * factor * weight.at[j];
+        float const b = x.at[j + 1] * factor * weight.at[j + 1];
+        x.at[j] = a * cos.at[j] - b * sin.at[j];  // a pair of channels has one angle
+        x.at[j + 1] = b * cos.at[j] + a * sin.at[j];
+      }
+      store(qkv + head * HeadSize, x);
+    }
   }
 }
 
