@@ -54,7 +54,7 @@ std::uint64_t decoder_bytes(VaeConfig const& config, ExchangedImage const& image
       case VaeLayer::Kind::convolution_3x3:  // a row above and one below
         sum += neighbours * layer.in * width * layer.scale * image.vae_element_bytes;
         break;
-      case VaeLayer::Kind::group_norm:  // each tile's sums, then its squared distances
+      case VaeLayer::Kind::group_norm:  // each tile's sums and squared distances
         sum += 2 * foreign_tiles * config.norm_groups * float_bytes;
         break;
       case VaeLayer::Kind::pixel_attention:  // keys and values of all pixels
@@ -64,7 +64,7 @@ std::uint64_t decoder_bytes(VaeConfig const& config, ExchangedImage const& image
         break;
     }
   }
-  sum += foreign_tiles * float_bytes;  // is every tile finite?
+  sum += (ranks - 1) * float_bytes;  // are every rank's rows finite?
   if (rank == 0) sum += 3 * foreign_pixels * full * full;
   return bytes(sum);
 }
