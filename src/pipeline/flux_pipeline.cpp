@@ -25,7 +25,7 @@ FluxPipeline::FluxPipeline(ComponentLoader loader, Checkpoint const& checkpoint,
       transformer_(loader.on_all_ranks<FluxTransformer>("transformer", configs.transformer)),
       vae_(loader.on_all_ranks<VaeDecoder>("vae", configs.vae)),
       graph_pool_(ops::make_graph_pool()),
-      runner_(transformer_, {*comms.ulysses, *comms.ring}, options.cuda_graphs, graph_pool_) {
+      runner_(transformer_, comms, device, options.cuda_graphs, graph_pool_) {
   if (comms.is_branch_leader()) {
     Problems problems;
     encoders_.emplace(

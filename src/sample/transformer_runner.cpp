@@ -13,17 +13,21 @@ constexpr std::size_t kept_sizes = 8;
 
 }  // namespace
 
-TransformerRunner::TransformerRunner(FluxTransformer const& transformer, flux::SequenceComms comms,
-                                     ops::CudaGraphs graphs, std::shared_ptr<ops::GraphPool> pool)
+TransformerRunner::TransformerRunner(FluxTransformer const& transformer, MeshComms const& comms,
+                                     c10::Device device, ops::CudaGraphs graphs,
+                                     std::shared_ptr<ops::GraphPool> pool)
     : transformer_(transformer),
-      comms_(comms),
+      device_(device),
+      beside_(device),
+      comms_{*comms.ulysses, *comms.ring, beside_},
       graphs_(graphs),
       pool_(std::move(pool)),
       calls_(kept_sizes) {}
 
-ops::GraphedCall TransformerRunner::make_call(TokenLayout const& layout, std::int64_t packed_width,
-                                              c10::Device device) const {
-  auto const evaluate = [this, sequence = transformer_.make_sequence(layout, packed_width, device)](
+ops::GraphedCall TransformerRunner::make_call(TokenLayout const& layout,
+                                              std::int64_t packed_width) {
+  auto const evaluate = [this,
+                         sequence = transformer_.make_sequence(layout, packed_width, device_)](
                             std::vector<at::Tensor> const& inputs) {
     return std::vector{transformer_(inputs[0], inputs[1], inputs[2], sequence, comms_)};
   };
@@ -34,8 +38,7 @@ at::Tensor TransformerRunner::predict(at::Tensor const& latents, at::Tensor cons
                                       at::Tensor const& modulation, TokenLayout const& layout,
                                       std::int64_t packed_width) {
   Key const key{latents.size(0), layout.text.back().end(), layout.image.back().end(), packed_width};
-  ops::GraphedCall& call =
-      calls_.get(key, [&] { return make_call(layout, packed_width, latents.device()); });
+  ops::GraphedCall& call = calls_.get(key, [&] { return make_call(layout, packed_width); });
   return call({latents, text, modulation}).front();
 }
 

@@ -5,6 +5,8 @@
 #include <memory>
 #include <tuple>
 
+#include "comm/mesh_comms.hpp"
+#include "comm/side_stream.hpp"
 #include "core/recent_map.hpp"
 #include "models/flux/flux_transformer.hpp"
 #include "ops/graphed_call.hpp"
@@ -16,7 +18,7 @@ namespace ditbatch {
 class TransformerRunner {
  public:
   /// All of them outlive the runner.
-  TransformerRunner(FluxTransformer const& transformer, flux::SequenceComms comms,
+  TransformerRunner(FluxTransformer const& transformer, MeshComms const& comms, c10::Device device,
                     ops::CudaGraphs graphs, std::shared_ptr<ops::GraphPool> pool);
 
   /// FluxTransformer's evaluation. A collective of the branch.
@@ -27,10 +29,11 @@ class TransformerRunner {
  private:
   // Images, text tokens, image tokens and width of the whole sequence: the rank's shard follows.
   using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
-  [[nodiscard]] ops::GraphedCall make_call(TokenLayout const& layout, std::int64_t packed_width,
-                                           c10::Device device) const;
+  [[nodiscard]] ops::GraphedCall make_call(TokenLayout const& layout, std::int64_t packed_width);
 
   FluxTransformer const& transformer_;
+  c10::Device device_;
+  SideStream beside_;
   flux::SequenceComms comms_;
   ops::CudaGraphs graphs_;
   std::shared_ptr<ops::GraphPool> pool_;

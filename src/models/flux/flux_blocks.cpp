@@ -95,7 +95,8 @@ at::Tensor DoubleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
   at::Tensor const qkv = empty_qkv(tokens, context.config);
   project(&StreamWeights::qkv, normed, qkv.flatten(2), ops::Epilogue::none);
   ops::norm_and_rotate(qkv, text_.norms, image_.norms, context.rotary, text_rows);
-  at::Tensor const attended = sequence_attention(qkv, context.layout, context.comms, Rows::all);
+  at::Tensor const attended = attend(gather_inputs(qkv, context.layout, context.comms, Rows::all),
+                                     context.layout, context.comms, Rows::all);
 
   at::Tensor const delta = at::empty(tokens.sizes(), tokens.options());
   project(&StreamWeights::attention_out, attended, delta, ops::Epilogue::none);
@@ -133,14 +134,29 @@ at::Tensor SingleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
   at::Tensor const qkv = empty_qkv(tokens, context.config);
   qkv_.into(normed, qkv.flatten(2));
   ops::norm_and_rotate(qkv, norms_, norms_, context.rotary, 0);
-  at::Tensor const attended = sequence_attention(qkv, context.layout, context.comms, rows);
 
-  // What the last layer reads: attention and MLP side by side, (B, rows, width + 4 x width).
+  // What the last layer reads: attention and MLP side by side, (B, rows, width + 4 x width). The
+  // MLP needs no other rank: the exchange hides behind its product.
   at::Tensor const joined =
       at::empty({tokens.size(0), count, (1 + mlp_ratio) * width}, tokens.options());
-  ops::copy_rows(attended, joined.narrow(2, 0, width));
+  bool const is_split = context.layout.ulysses_degree > 1 || context.layout.ring_degree > 1;
+  AttentionInputs inputs;
+  auto const gather = [&] { return gather_inputs(qkv, context.layout, context.comms, rows); };
+  if (is_split) {
+    context.comms.beside.begin([&] {
+      AttentionInputs const gathered = gather();
+      return std::vector{gathered.q, gathered.kv};
+    });
+  }
   mlp_in_.into(normed.narrow(1, begin, count), joined.narrow(2, width, mlp_ratio * width),
                ops::Epilogue::gelu_tanh);
+  if (is_split) {
+    std::vector<at::Tensor> const gathered = context.comms.beside.join();
+    inputs = {gathered[0], gathered[1]};
+  } else {
+    inputs = gather();
+  }
+  ops::copy_rows(attend(inputs, context.layout, context.comms, rows), joined.narrow(2, 0, width));
   at::Tensor const delta = at::empty({tokens.size(0), count, width}, tokens.options());
   out_.into(joined, delta);
   at::Tensor const gate = modulation_.vector(context.modulation, 2);

@@ -107,7 +107,7 @@ at::Tensor gather_keys_and_values(at::Tensor const& kv, TokenLayout const& layou
 
 }  // namespace
 
-at::Tensor sequence_attention(at::Tensor const& own_qkv, TokenLayout const& layout,
+AttentionInputs gather_inputs(at::Tensor const& own_qkv, TokenLayout const& layout,
                               SequenceComms const& comms, Rows rows) {
   at::Tensor qkv = own_qkv;
   if (layout.ulysses_degree > 1) qkv = exchange_tokens_for_heads(qkv, layout, comms.ulysses);
@@ -118,7 +118,12 @@ at::Tensor sequence_attention(at::Tensor const& own_qkv, TokenLayout const& layo
     std::int64_t const image_rows = layout.ring_image_tokens(layout.ring);
     q = q.narrow(1, q.size(1) - image_rows, image_rows);
   }
-  at::Tensor out = ops::attention(q, kv.select(2, 0), kv.select(2, 1));
+  return {q, kv};
+}
+
+at::Tensor attend(AttentionInputs const& inputs, TokenLayout const& layout,
+                  SequenceComms const& comms, Rows rows) {
+  at::Tensor out = ops::attention(inputs.q, inputs.kv.select(2, 0), inputs.kv.select(2, 1));
   if (layout.ulysses_degree > 1) out = exchange_heads_for_tokens(out, layout, comms.ulysses, rows);
   return out.flatten(2);
 }

@@ -1,0 +1,65 @@
+#include "comm/side_stream.hpp"
+
+#include <utility>
+
+#include "core/error.hpp"
+#ifdef DITBATCH_CUDA
+#include <ATen/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#endif
+
+namespace ditbatch {
+
+#ifdef DITBATCH_CUDA
+
+// First in line for the GPU: a product that came earlier would leave an exchange no room.
+struct SideStream::Stream {
+  explicit Stream(c10::Device device)
+      : stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())) {}
+  c10::cuda::CUDAStream stream;
+};
+
+namespace {
+
+void make_wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& earlier) {
+  at::cuda::CUDAEvent event;
+  event.record(earlier);
+  event.block(later);
+}
+
+}  // namespace
+
+#else
+struct SideStream::Stream {};
+#endif
+
+SideStream::SideStream(c10::Device device) {
+#ifdef DITBATCH_CUDA
+  if (device.is_cuda()) stream_ = std::make_unique<Stream>(device);
+#endif
+  ensure(stream_ != nullptr || device.is_cpu(), "a build without CUDA has CPU ranks only");
+}
+
+SideStream::~SideStream() = default;
+
+void SideStream::begin(Work const& work) {
+#ifdef DITBATCH_CUDA
+  if (stream_) {
+    make_wait(stream_->stream, c10::cuda::getCurrentCUDAStream());
+    c10::cuda::CUDAStreamGuard const on_stream(stream_->stream);
+    results_ = work();
+    return;
+  }
+#endif
+  results_ = work();
+}
+
+std::vector<at::Tensor> SideStream::join() {
+#ifdef DITBATCH_CUDA
+  if (stream_) make_wait(c10::cuda::getCurrentCUDAStream(), stream_->stream);
+#endif
+  return std::exchange(results_, {});
+}
+
+}  // namespace ditbatch
