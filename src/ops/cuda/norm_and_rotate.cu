@@ -10,6 +10,10 @@ namespace {
 constexpr int threads = 256;
 constexpr float eps = 1e-6F;
 
+// As many blocks an SM as registers allow.
+template <class T>
+constexpr int blocks_per_sm = sizeof(T) == 2 ? 5 : 4;
+
 // Heads of a thread that are on their way from memory at once.
 constexpr int heads_in_flight = 3;
 
@@ -23,7 +27,8 @@ __device__ float sum_over_head(float x) {
 }
 
 template <class T, int HeadSize>
-__global__ void __launch_bounds__(threads) norm_and_rotate_kernel(NormAndRotate const call) {
+__global__ void __launch_bounds__(threads, blocks_per_sm<T>)
+    norm_and_rotate_kernel(NormAndRotate const call) {
   constexpr int lanes = HeadSize / vector_width;
   constexpr int heads_at_once = threads / lanes;
   std::int64_t const row = blockIdx.x;
