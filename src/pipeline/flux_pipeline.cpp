@@ -108,8 +108,7 @@ at::Tensor FluxPipeline::initial_latents(ImageRecord const& record) const {
 
 BranchInputs FluxPipeline::branch_inputs(std::vector<PromptEmbeds> const& prompts,
                                          std::vector<ImageRecord> const& records,
-                                         TokenLayout const& layout,
-                                         Schedule const& schedule) const {
+                                         TokenLayout const& layout, Schedule const& schedule) {
   std::vector<at::Tensor> text, pooled;
   std::vector<float> guidance;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
@@ -118,8 +117,8 @@ BranchInputs FluxPipeline::branch_inputs(std::vector<PromptEmbeds> const& prompt
     guidance.push_back(static_cast<float>(records[i].guidance_scale));
   }
   return {at::stack(text),
-          transformer_.modulate(model_timesteps(schedule, dtype_, device_),
-                                at::tensor(guidance, at::kFloat).to(device_), at::cat(pooled))};
+          runner_.modulate(model_timesteps(schedule, dtype_, device_),
+                           at::tensor(guidance, at::kFloat).to(device_), at::cat(pooled))};
 }
 
 std::vector<at::Tensor> FluxPipeline::denoise(std::vector<at::Tensor> const& noise,

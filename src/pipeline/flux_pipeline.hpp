@@ -87,8 +87,7 @@ class FluxPipeline {
                                               std::int64_t max_sequence_length);
   [[nodiscard]] BranchInputs branch_inputs(std::vector<PromptEmbeds> const& prompts,
                                            std::vector<ImageRecord> const& records,
-                                           TokenLayout const& layout,
-                                           Schedule const& schedule) const;
+                                           TokenLayout const& layout, Schedule const& schedule);
   [[nodiscard]] PromptEmbeds encode(std::string const& clip_prompt, std::string const& t5_prompt,
                                     std::int64_t max_sequence_length);
 

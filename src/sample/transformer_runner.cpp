@@ -22,7 +22,19 @@ TransformerRunner::TransformerRunner(FluxTransformer const& transformer, MeshCom
       comms_{*comms.ulysses, *comms.ring, beside_},
       graphs_(graphs),
       pool_(std::move(pool)),
-      calls_(kept_sizes) {}
+      calls_(kept_sizes),
+      modulations_(kept_sizes) {}
+
+at::Tensor TransformerRunner::modulate(at::Tensor const& timesteps, at::Tensor const& guidance,
+                                       at::Tensor const& pooled) {
+  ops::GraphedCall& call = modulations_.get({timesteps.size(0), pooled.size(0)}, [&] {
+    auto const run = [this](std::vector<at::Tensor> const& inputs) {
+      return std::vector{transformer_.modulate(inputs[0], inputs[1], inputs[2])};
+    };
+    return ops::GraphedCall(run, graphs_, pool_);
+  });
+  return call({timesteps, guidance, pooled}).front();
+}
 
 ops::GraphedCall TransformerRunner::make_call(TokenLayout const& layout,
                                               std::int64_t packed_width) {

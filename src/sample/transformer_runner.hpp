@@ -26,6 +26,10 @@ class TransformerRunner {
                                    at::Tensor const& modulation, TokenLayout const& layout,
                                    std::int64_t packed_width);
 
+  /// FluxTransformer::modulate(), whose many small products are one launch too.
+  [[nodiscard]] at::Tensor modulate(at::Tensor const& timesteps, at::Tensor const& guidance,
+                                    at::Tensor const& pooled);
+
  private:
   // Images, text tokens, image tokens and width of the whole sequence: the rank's shard follows.
   using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
@@ -38,6 +42,8 @@ class TransformerRunner {
   ops::CudaGraphs graphs_;
   std::shared_ptr<ops::GraphPool> pool_;
   RecentMap<Key, ops::GraphedCall> calls_;
+  using StepsAndImages = std::tuple<std::int64_t, std::int64_t>;
+  RecentMap<StepsAndImages, ops::GraphedCall> modulations_;
 };
 
 }  // namespace ditbatch
