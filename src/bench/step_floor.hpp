@@ -46,7 +46,7 @@ class StepFloor {
 #endif
 };
 
-/// Seconds of each of `repetitions` runs of `evaluations`, after runs for `warm_up_s`.
+/// Seconds of at most `repetitions` runs of `evaluations`, after runs for `warm_up_s`.
 [[nodiscard]] std::vector<double> measure_floor(StepFloor& floor, std::int64_t evaluations,
                                                 double warm_up_s, int repetitions);
 
