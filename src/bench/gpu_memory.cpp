@@ -15,6 +15,4 @@ std::uint64_t gpu_peak_bytes(c10::Device device) {
           .peak);
 }
 
-void release_gpu_cache() { c10::cuda::CUDACachingAllocator::emptyCache(); }
-
 }  // namespace ditbatch

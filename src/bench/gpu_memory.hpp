@@ -13,7 +13,5 @@ void reset_gpu_peak(c10::Device device);
 /// The most that tensors, caches and graphs of this process held at once, without what libraries
 /// (CUDA itself, NCCL) take for themselves.
 [[nodiscard]] std::uint64_t gpu_peak_bytes(c10::Device device);
-/// Gives what this process only keeps for later back to the GPU.
-void release_gpu_cache();
 
 }  // namespace ditbatch

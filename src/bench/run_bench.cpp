@@ -85,15 +85,6 @@ void wake_recorder() {
   }
 }
 
-// The next layout's weights need the memory that this one's leave in caches.
-void release_cache(c10::Device device) {
-#ifdef DITBATCH_CUDA
-  if (device.is_cuda()) release_gpu_cache();
-#else
-  (void)device;
-#endif
-}
-
 // The watchdog outlives the communicators of a layout, also when an error unwinds.
 struct LetGoOfComms {
   Watchdog& watchdog;
@@ -205,7 +196,15 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
     model = open_model(config.model);
     return make_out_dir(options.out_dir);
   });
-  if (!is_first) model = open_model(config.model);
+  if (!is_first) {
+    // Rank 0 could read it: what this rank alone cannot must end the study, or the others wait.
+    try {
+      model = open_model(config.model);
+    } catch (BadInput const& error) {
+      throw Error(ExitCode::io, "rank " + std::to_string(session.rank()) + " on " + session.host() +
+                                    " cannot read what rank 0 can: " + error.what());
+    }
+  }
 
   ChosenDevice const device =
       choose_device(session, {config.runtime.device, config.runtime.share_gpu,
@@ -253,13 +252,13 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
           measure_one(rank, each, options.kernels, rank_name, notebook ? &*notebook : nullptr);
         else if (notebook)
           notebook->add(describe(model.configs, layout, each));
-        release_cache(device.device);
+        release_cached_memory(device.device);
       }
     } else if (notebook) {
       for (BenchCase const& each : layout.cases)
         notebook->add(describe(model.configs, layout, each));
     }
-    release_cache(device.device);
+    release_cached_memory(device.device);
     clock.enter(Phase::wait);
     meet_asleep(session.comm());
   }

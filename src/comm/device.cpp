@@ -13,6 +13,9 @@
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #ifdef DITBATCH_CUDA
+#include <ATen/core/CachingHostAllocator.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+
 #include "comm/cuda_device.hpp"
 #endif
 
@@ -150,6 +153,16 @@ ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& reque
 void synchronize(c10::Device device) {
 #ifdef DITBATCH_CUDA
   if (device.is_cuda()) check_cuda(cudaDeviceSynchronize());
+#else
+  ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
+#endif
+}
+
+void release_cached_memory(c10::Device device) {
+#ifdef DITBATCH_CUDA
+  if (!device.is_cuda()) return;
+  c10::cuda::CUDACachingAllocator::emptyCache();
+  at::getHostAllocator(at::kCUDA)->empty_cache();
 #else
   ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
 #endif

@@ -58,4 +58,8 @@ struct ChosenDevice {
 /// Waits for what was launched on the device, so that the clock measures work and not launches.
 void synchronize(c10::Device device);
 
+/// Gives the memory that this process only keeps for later back: the GPU's, and the host's pinned
+/// pages. On CPUs nothing is kept.
+void release_cached_memory(c10::Device device);
+
 }  // namespace ditbatch

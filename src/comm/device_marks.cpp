@@ -40,6 +40,7 @@ void DeviceMarks::enter(std::string const& call) {
     name = static_cast<std::uint16_t>(found - names_.begin());
   }
   launch_mark(counter_, word_, name, c10::cuda::getCurrentCUDAStream().stream());
+  check_cuda(cudaGetLastError());
 }
 
 DeviceCall DeviceMarks::last() const {

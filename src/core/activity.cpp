@@ -55,9 +55,11 @@ Activity::View Activity::view() const {
   View view = view_;
   if (!device_) return view;
   DeviceCall const last = look_at_device();
-  view.calls = last.calls;
-  view.call = last.calls > device_calls_before_phase_ ? last.call : "";
-  view.call_begin_ns = device_call_seen_ns_;
+  view.calls += last.calls;
+  if (view.call.empty() && last.calls > device_calls_before_phase_) {
+    view.call = last.call;
+    view.call_begin_ns = device_call_seen_ns_;
+  }
   return view;
 }
 
@@ -67,6 +69,7 @@ void Activity::forgive(std::int64_t pause_ns) {
   // A phase or call that began during the pause, or just after it, does not begin in the future.
   view_.phase_begin_ns = std::min(now, view_.phase_begin_ns + pause_ns);
   view_.call_begin_ns = std::min(now, view_.call_begin_ns + pause_ns);
+  device_call_seen_ns_ = std::min(now, device_call_seen_ns_ + pause_ns);
 }
 
 void Activity::abandon() {

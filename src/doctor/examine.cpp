@@ -159,9 +159,7 @@ RankHealth examine_rank(MpiSession const& session, ExamineRequest const& request
       for (int rank : found.wrong_from) health.wrong_from.push_back(in_job(rank));
     });
   }
-#ifdef DITBATCH_CUDA
-  if (device && device->device.is_cuda()) release_cached_memory();
-#endif
+  if (device) release_cached_memory(device->device);
   health.seconds = static_cast<double>(now_ns() - begin_ns) / 1e9;
   return health;
 }

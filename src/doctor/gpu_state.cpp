@@ -1,6 +1,5 @@
 #include "doctor/gpu_state.hpp"
 
-#include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -97,7 +96,5 @@ std::vector<std::string> taken_memory() {
           " MiB are in use (another process) end it, or allow sharing with [runtime] share_gpu = "
           "true"};
 }
-
-void release_cached_memory() { c10::cuda::CUDACachingAllocator::emptyCache(); }
 
 }  // namespace ditbatch

@@ -14,7 +14,4 @@ namespace ditbatch {
 /// before this process takes any.
 [[nodiscard]] std::vector<std::string> taken_memory();
 
-/// Gives what this process only keeps for later back to the GPU.
-void release_cached_memory();
-
 }  // namespace ditbatch

@@ -2,9 +2,12 @@
 
 #include <ATen/ATen.h>
 
+#include <exception>
+#include <string>
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #ifdef DITBATCH_CUDA
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -30,26 +33,50 @@ class GraphPool {
 
 struct GraphedCall::Captured {
   std::vector<at::Tensor> inputs, outputs;
-  std::shared_ptr<at::cuda::CUDAGraph> graph = std::make_shared<at::cuda::CUDAGraph>();
+  std::shared_ptr<at::cuda::CUDAGraph> graph;  // null before the second call
 
-  Captured(Function const& function, std::vector<at::Tensor> const& like, GraphPool& pool) {
+  explicit Captured(std::vector<at::Tensor> const& like) {
     for (at::Tensor const& input : like)
       inputs.push_back(at::empty(input.sizes(), input.options()));
-    c10::cuda::getCurrentCUDAStream().synchronize();
-    c10::cuda::CUDAStreamGuard const on_stream(c10::cuda::getStreamFromPool());
-    // Other threads (the writer's, the watchdog's) may use CUDA meanwhile.
-    graph->capture_begin(pool.id(), cudaStreamCaptureModeThreadLocal);
-    outputs = function(inputs);
-    graph->capture_end();
-    pool.remember(graph);
   }
 
-  std::vector<at::Tensor> replay(std::vector<at::Tensor> const& from) {
+  void take(std::vector<at::Tensor> const& from) {
     for (std::size_t i = 0; i < inputs.size(); ++i) inputs[i].copy_(from[i]);
+  }
+
+  void capture(Function const& function, GraphPool& pool) {
+    c10::cuda::getCurrentCUDAStream().synchronize();
+    c10::cuda::CUDAStreamGuard const on_stream(c10::cuda::getStreamFromPool());
+    auto made = std::make_shared<at::cuda::CUDAGraph>();
+    // Other threads (the writer's, the watchdog's) may use CUDA meanwhile.
+    made->capture_begin(pool.id(), cudaStreamCaptureModeThreadLocal);
+    try {
+      outputs = function(inputs);
+    } catch (...) {
+      abandon(*made);
+      throw;
+    }
+    made->capture_end();
+    pool.remember(made);
+    graph = std::move(made);
+  }
+
+  std::vector<at::Tensor> replay() {
     graph->replay();
     std::vector<at::Tensor> results;
     for (at::Tensor const& output : outputs) results.push_back(output.clone());
     return results;
+  }
+
+ private:
+  // Ends a capture that cannot be finished, so that the stream and the allocator are themselves
+  // again.
+  static void abandon(at::cuda::CUDAGraph& graph) noexcept {
+    try {
+      graph.capture_end();
+    } catch (std::exception const&) {  // that it is no graph is known already
+    }
+    (void)cudaGetLastError();
   }
 };
 
@@ -71,12 +98,35 @@ GraphedCall::~GraphedCall() = default;
 std::vector<at::Tensor> GraphedCall::operator()(std::vector<at::Tensor> const& inputs) {
 #ifdef DITBATCH_CUDA
   ensure(!inputs.empty(), "a graph has inputs");
-  if (graphs_ == CudaGraphs::on && inputs.front().is_cuda() && std::exchange(has_run_, true)) {
-    if (!captured_) captured_ = std::make_unique<Captured>(function_, inputs, *pool_);
-    return captured_->replay(inputs);
+  if (graphs_ == CudaGraphs::off || !inputs.front().is_cuda()) return function_(inputs);
+  // The eager call reads the graph's own inputs: an algorithm that is chosen by how an address is
+  // aligned has to be chosen before the capture.
+  bool const is_first = captured_ == nullptr;
+  if (is_first) captured_ = std::make_unique<Captured>(inputs);
+  captured_->take(inputs);
+  if (is_first) {
+    try {
+      return function_(captured_->inputs);
+    } catch (...) {
+      captured_.reset();  // the next call is the first again
+      throw;
+    }
   }
-#endif
+  if (captured_->graph == nullptr) {
+    try {
+      captured_->capture(function_, *pool_);
+    } catch (c10::Error const& error) {
+      // Every rank makes the same collectives with a graph or without one.
+      log_warning(std::string("going on without a CUDA graph: ") + error.what_without_backtrace());
+      graphs_ = CudaGraphs::off;
+      captured_.reset();
+      return function_(inputs);
+    }
+  }
+  return captured_->replay();
+#else
   return function_(inputs);
+#endif
 }
 
 }  // namespace ditbatch::ops

@@ -21,8 +21,9 @@ class GraphPool;
 /// The first call runs as it is, so that libraries choose their algorithms; the second is captured
 /// as a CUDA graph and replayed, as are all later ones. The function must not wait for the GPU, nor
 /// read anything else that changes: what it captures by reference has to stay as it is. Collectives
-/// inside are captured too, so every rank of a group has to call its graphs in the same order. On
-/// CPUs and with CudaGraphs::off every call runs as it is.
+/// inside are captured too, so every rank of a group has to call its graphs in the same order. A
+/// call that cannot be captured (no memory) goes on without a graph. On CPUs and with
+/// CudaGraphs::off every call runs as it is.
 class GraphedCall {
  public:
   using Function = std::function<std::vector<at::Tensor>(std::vector<at::Tensor> const&)>;
@@ -39,8 +40,8 @@ class GraphedCall {
   Function function_;
   CudaGraphs graphs_;
   std::shared_ptr<GraphPool> pool_;
-  bool has_run_ = false;
-  std::unique_ptr<Captured> captured_;
+  std::unique_ptr<Captured>
+      captured_;  // its inputs from the first call on, its graph from the second
 };
 
 }  // namespace ditbatch::ops

@@ -72,6 +72,8 @@ std::unique_ptr<WeightSource> ComponentLoader::weights(char const* name,
 
 LoadReport ComponentLoader::finish() {
   synchronize(device_);
+  // Staging buffers, and layers that were joined into others.
+  release_cached_memory(device_);
   double const own_s = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
   LoadReport report;
   check_mpi(MPI_Allreduce(&bytes_read_, &report.weights_bytes, 1, MPI_UINT64_T, MPI_SUM,

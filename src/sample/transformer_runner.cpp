@@ -10,6 +10,8 @@ namespace {
 
 // Sizes in turn keep their graphs; a data set with more sizes than this captures again (0.3 s).
 constexpr std::size_t kept_sizes = 8;
+// Modulation vectors take 2 MB for each step and image, so few graphs are kept.
+constexpr std::size_t kept_modulations = 2;
 
 }  // namespace
 
@@ -23,7 +25,7 @@ TransformerRunner::TransformerRunner(FluxTransformer const& transformer, MeshCom
       graphs_(graphs),
       pool_(std::move(pool)),
       calls_(kept_sizes),
-      modulations_(kept_sizes) {}
+      modulations_(kept_modulations) {}
 
 at::Tensor TransformerRunner::modulate(at::Tensor const& timesteps, at::Tensor const& guidance,
                                        at::Tensor const& pooled) {

@@ -201,3 +201,57 @@ BOOST_AUTO_TEST_CASE(a_graph_repeats_what_it_captured_with_new_inputs) {
     BOOST_TEST(at::equal(b, function({y, x}).front()));
   }
 }
+
+// The first input may be a view whose address is aligned otherwise than the graph's own inputs: the
+// product's algorithm has to be known before the capture, where it cannot be tried.
+BOOST_AUTO_TEST_CASE(a_graph_takes_views_at_its_first_call) {
+  at::Tensor const weight = drawn({256, 64}, at::kBFloat16) / 8;
+  auto const function = [&](std::vector<at::Tensor> const& inputs) {
+    return std::vector{ops::linear(inputs[0], weight)};
+  };
+  ops::GraphedCall call(function, ops::CudaGraphs::on, ops::make_graph_pool());
+  at::Tensor const wide = drawn({300, 64}, at::kBFloat16);
+  for (std::int64_t const offset : {1, 0, 3, 2}) {
+    at::Tensor const view = wide.narrow(0, offset, 200);
+    BOOST_TEST(at::equal(call({view}).front(), function({view.clone()}).front()));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_fails_leaves_the_next_ones_well) {
+  int calls = 0;
+  int fails_at = 1;
+  auto const function = [&](std::vector<at::Tensor> const& inputs) {
+    calls += 1;
+    at::Tensor const result = inputs[0] * 2;
+    TORCH_CHECK(calls != fails_at, "as told");
+    return std::vector{result};
+  };
+  auto const pool = ops::make_graph_pool();
+  at::Tensor const x = drawn({64, 64}, at::kFloat);
+  for (int const at : {1, 2}) {  // the eager call, the capture
+    calls = 0;
+    fails_at = at;
+    ops::GraphedCall call(function, ops::CudaGraphs::on, pool);
+    if (at == 1) BOOST_CHECK_THROW((void)call({x}), c10::Error);
+    for (int i = 0; i < 4; ++i) BOOST_TEST(at::equal(call({x}).front(), x * 2));
+    ops::GraphedCall other(function, ops::CudaGraphs::on, pool);
+    fails_at = 0;
+    for (int i = 0; i < 4; ++i) BOOST_TEST(at::equal(other({x}).front(), x * 2));
+  }
+}
+
+// Products whose rows are few: an algorithm that sums in another order must not pass for the same.
+BOOST_AUTO_TEST_CASE(few_rows_have_the_bits_of_many_where_products_cancel) {
+  for (std::int64_t const n : {64, 3072}) {
+    at::Tensor const half_x = drawn({4608, 1536}, at::kBFloat16);
+    at::Tensor const half_w = drawn({n, 1536}, at::kBFloat16) / 40;
+    at::Tensor const x = at::cat({half_x, -half_x}, 1);
+    at::Tensor const weight = at::cat({half_w, half_w}, 1).contiguous();
+    at::Tensor const all = ops::linear(x, weight);
+    for (std::int64_t const rows : {1, 64, 100, 256, 576, 1152, 2304}) {
+      BOOST_TEST(at::equal(ops::linear(x.narrow(0, 4608 - rows, rows), weight),
+                           all.narrow(0, 4608 - rows, rows)),
+                 "N " << n << " rows " << rows);
+    }
+  }
+}

@@ -41,8 +41,6 @@ class FluxTransformer {
                                       at::Tensor const& modulation, Sequence const& sequence,
                                       flux::SequenceComms const& comms) const;
 
-  [[nodiscard]] FluxConfig const& config() const { return config_; }
-
  private:
   FluxConfig config_;
   ops::Linear image_in_;

@@ -48,7 +48,7 @@ at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const&
     return attention_by_head(q, k, v);
   auto const by_head = [](at::Tensor const& x) {
     return x.transpose(1, 2);
-  };  // (1, H, S, D), strided
+  };  // (B, H, S, D), strided
   std::int64_t const queries = q.size(1);
   std::int64_t const padding = (query_multiple - queries % query_multiple) % query_multiple;
   at::Tensor const full = padding == 0 ? q : at::constant_pad_nd(q, {0, 0, 0, 0, 0, padding});

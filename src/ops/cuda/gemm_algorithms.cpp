@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAFunctions.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,47 +20,59 @@ namespace {
 
 constexpr std::int64_t canonical_rows = 4608;  // FLUX.1 at 1024x1024 with 512 text tokens
 
-// Products of a shape with random operands, one algorithm against another.
-class Trial {
- public:
-  explicit Trial(GemmShape const& shape) : shape_(shape) {
-    auto const options = at::TensorOptions().dtype(shape.dtype).device(at::kCUDA);
-    // Drawn apart from the default generator: how many shapes were tried must not change what
-    // others draw from it.
-    at::Device const device(at::kCUDA, c10::cuda::current_device());
-    at::Generator generator = at::globalContext().defaultGenerator(device).clone();
-    generator.set_current_seed(1);
-    x_ = at::empty({shape.batch, shape.m, shape.k}, options).normal_(0, 1, generator);
-    weight_ = at::empty({shape.n, shape.k}, options).normal_(0, 0.02, generator);
-    bias_ = at::empty({shape.n}, options).normal_(0, 1, generator);
-  }
-
-  [[nodiscard]] at::Tensor product(cublasLtMatmulAlgo_t const& algorithm) const {
-    at::Tensor const out = at::empty({shape_.batch, shape_.m, shape_.n}, x_.options());
-    run_gemm(shape_, contiguous_strides(shape_),
-             {x_.data_ptr(), weight_.data_ptr(),
-              shape_.bias == GemmShape::Bias::present ? bias_.data_ptr() : nullptr, out.data_ptr()},
-             algorithm);
-    return out;
-  }
-
-  // The same numbers row by row through the canonical algorithm for one long product.
-  [[nodiscard]] at::Tensor canonical_product(cublasLtMatmulAlgo_t const& algorithm) const {
-    GemmShape one = shape_;
-    one.m *= one.batch;
-    one.batch = 1;
-    at::Tensor const out = at::empty({shape_.batch, shape_.m, shape_.n}, x_.options());
-    run_gemm(one, contiguous_strides(one),
-             {x_.data_ptr(), weight_.data_ptr(),
-              shape_.bias == GemmShape::Bias::present ? bias_.data_ptr() : nullptr, out.data_ptr()},
-             algorithm);
-    return out;
-  }
-
- private:
-  GemmShape shape_;
-  at::Tensor x_, weight_, bias_;
+// Operands of a shape.
+struct Operands {
+  at::Tensor x, weight, bias;  // (batch, m, k), (n, k), (n)
 };
+
+Operands drawn_operands(GemmShape const& shape) {
+  auto const options = at::TensorOptions().dtype(shape.dtype).device(at::kCUDA);
+  // Drawn apart from the default generator: how many shapes were tried must not change what others
+  // draw from it.
+  at::Device const device(at::kCUDA, c10::cuda::current_device());
+  at::Generator generator = at::globalContext().defaultGenerator(device).clone();
+  generator.set_current_seed(1);
+  return {at::empty({shape.batch, shape.m, shape.k}, options).normal_(0, 1, generator),
+          at::empty({shape.n, shape.k}, options).normal_(0, 0.02, generator),
+          at::empty({shape.n}, options).normal_(0, 1, generator)};
+}
+
+// Every product is zero, and what comes out is the rounding error of the order in which it was
+// summed: another order shows in nearly every element, where in an ordinary product the rounding to
+// 16 bits hides it from most.
+Operands cancelling_operands(GemmShape const& shape) {
+  Operands operands = drawn_operands(shape);
+  std::int64_t const half = shape.k / 2;
+  operands.x.narrow(2, half, half).copy_(operands.x.narrow(2, 0, half).neg());
+  operands.weight.narrow(1, half, half).copy_(operands.weight.narrow(1, 0, half));
+  operands.bias.zero_();
+  return operands;
+}
+
+at::Tensor product(GemmShape const& shape, Operands const& operands,
+                   cublasLtMatmulAlgo_t const& algorithm) {
+  at::Tensor const out = at::empty({shape.batch, shape.m, shape.n}, operands.x.options());
+  void const* bias = shape.bias == GemmShape::Bias::present ? operands.bias.data_ptr() : nullptr;
+  run_gemm(shape, contiguous_strides(shape),
+           {operands.x.data_ptr(), operands.weight.data_ptr(), bias, out.data_ptr()}, algorithm);
+  return out;
+}
+
+// Operands, and what the canonical algorithm makes of them in one long product.
+struct Trial {
+  Operands operands;
+  at::Tensor expected;
+};
+
+std::array<Trial, 2> make_trials(GemmShape const& shape, cublasLtMatmulAlgo_t const& canonical) {
+  GemmShape one = shape;
+  one.m *= one.batch;
+  one.batch = 1;
+  auto const trial = [&](Operands const& operands) {
+    return Trial{operands, product(one, operands, canonical).view({shape.batch, shape.m, shape.n})};
+  };
+  return {trial(drawn_operands(shape)), trial(cancelling_operands(shape))};
+}
 
 cublasLtMatmulAlgo_t canonical_algorithm(GemmShape shape) {
   shape.batch = 1;
@@ -74,11 +88,13 @@ cublasLtMatmulAlgo_t canonical_algorithm(GemmShape shape) {
 
 std::unique_ptr<cublasLtMatmulAlgo_t> choose(GemmShape const& shape) {
   cublasLtMatmulAlgo_t const canonical = canonical_algorithm(shape);
-  Trial const trial(shape);
-  at::Tensor const expected = trial.canonical_product(canonical);
+  std::array<Trial, 2> const trials = make_trials(shape, canonical);
   for (cublasLtMatmulAlgo_t const& proposed :
        proposed_algorithms(shape, contiguous_strides(shape))) {
-    if (at::equal(trial.product(proposed), expected))
+    auto const agrees = [&](Trial const& trial) {
+      return at::equal(product(shape, trial.operands, proposed), trial.expected);
+    };
+    if (std::all_of(trials.begin(), trials.end(), agrees))
       return std::make_unique<cublasLtMatmulAlgo_t>(proposed);
   }
   bool const is_plain = shape.batch == 1 && shape.alignment_bytes == 256;

@@ -20,9 +20,10 @@ constexpr int heads_in_flight = 3;
 // 16 lanes of 8 channels hold a head of 128 channels, 8 lanes one of 64.
 template <int Lanes>
 __device__ float sum_over_head(float x) {
+  unsigned const group = static_cast<unsigned>(threadIdx.x) % 32 / Lanes;
+  unsigned const mask = (0xffffffffU >> (32 - Lanes)) << (group * Lanes);
 #pragma unroll
-  for (int step = Lanes / 2; step > 0; step /= 2)
-    x += __shfl_xor_sync(__activemask(), x, step, Lanes);
+  for (int step = Lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(mask, x, step, Lanes);
   return x;
 }
 

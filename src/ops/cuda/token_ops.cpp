@@ -1,6 +1,7 @@
 #include "ops/cuda/token_ops.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include "core/error.hpp"
@@ -11,6 +12,9 @@ namespace ditbatch::ops::cuda {
 namespace {
 
 constexpr std::int64_t alignment_bytes = 16;
+
+// After a launch: one that was refused must not pass as a result.
+void check_launch() { C10_CUDA_KERNEL_LAUNCH_CHECK(); }
 
 cudaStream_t current_stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
 
@@ -83,6 +87,7 @@ at::Tensor modulated_norm(at::Tensor const& tokens, NormModulation const& modula
                           std::int64_t text_rows) {
   at::Tensor const normed = at::empty(tokens.sizes(), tokens.options());
   residual_norm(norm_call(tokens, normed, modulation, text_rows), current_stream());
+  check_launch();
   return normed;
 }
 
@@ -95,6 +100,7 @@ at::Tensor add_gated_then_norm(at::Tensor const& tokens, at::Tensor const& delta
   call.delta = const_rows_of(delta);
   set_streams(call.gate, gate, text_rows);
   residual_norm(call, current_stream());
+  check_launch();
   return normed;
 }
 
@@ -119,12 +125,14 @@ void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyN
   call.cos = rotary.cos.data_ptr<float>();
   call.sin = rotary.sin.data_ptr<float>();
   norm_and_rotate(call, current_stream());
+  check_launch();
 }
 
 void scaled_softmax(at::Tensor const& x, double scale) {
   ensure(x.is_contiguous() && is_aligned(x), "softmax takes whole aligned rows");
   scaled_softmax(element_of(x), x.data_ptr(), x.size(0), x.size(1), static_cast<float>(scale),
                  current_stream());
+  check_launch();
 }
 
 void copy_rows(at::Tensor const& from, at::Tensor const& to) {
