@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "profile/gpu_use.hpp"
+
 namespace ditbatch {
 
 namespace {
@@ -15,21 +17,15 @@ double ms_between(std::int64_t begin_ns, std::int64_t end_ns) {
   return static_cast<double>(end_ns - begin_ns) * 1e-6;
 }
 
-bool has_any(std::string_view name, std::initializer_list<std::string_view> words) {
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-    return std::search(name.begin(), name.end(), word.begin(), word.end(), [](char a, char b) {
-             return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
-           }) != name.end();
-  });
-}
-
 struct Occupation {
   std::int64_t busy_ns = 0;
   std::vector<KernelGap> gaps;  // longest first
 };
 
-// Walks the intervals in the order of their beginnings: what they cover, and what lies between.
+// What the records cover, in the order of their beginnings, and what lies between.
 Occupation occupation_of(std::vector<KernelRecord> const& records, ProfiledImage const& image) {
+  std::vector<TimeSpan> spans;
+  for (KernelRecord const& record : records) spans.push_back({record.begin_ns, record.end_ns});
   Occupation found;
   std::int64_t reached_ns = image.begin_ns;
   std::string const* last = nullptr;
@@ -38,13 +34,12 @@ Occupation occupation_of(std::vector<KernelRecord> const& records, ProfiledImage
     found.gaps.push_back({ms_between(image.begin_ns, reached_ns), ms_between(reached_ns, until_ns),
                           last != nullptr ? *last : "", next});
   };
-  for (KernelRecord const& record : records) {
-    add_gap(record.begin_ns, record.name);
-    std::int64_t const from_ns = std::max(record.begin_ns, reached_ns);
-    if (record.end_ns <= from_ns) continue;
-    found.busy_ns += record.end_ns - from_ns;
-    reached_ns = record.end_ns;
-    last = &record.name;
+  for (CoveredPiece const& piece : covered_pieces(spans, {image.begin_ns, image.end_ns})) {
+    std::string const& name = records[piece.index].name;
+    add_gap(piece.time.begin_ns, name);
+    found.busy_ns += piece.time.end_ns - piece.time.begin_ns;
+    reached_ns = piece.time.end_ns;
+    last = &name;
   }
   add_gap(image.end_ns, "");
   std::stable_sort(found.gaps.begin(), found.gaps.end(),
@@ -54,24 +49,6 @@ Occupation occupation_of(std::vector<KernelRecord> const& records, ProfiledImage
 }
 
 }  // namespace
-
-KernelClass class_of_kernel(std::string_view name) {
-  // What moves data first: an exchange kernel may have a product or a copy in its name.
-  if (has_any(name, {"nccl", "alltoall", "all_to_all", "allgather", "all_gather", "exchange"}))
-    return KernelClass::exchange;
-  if (has_any(name, {"fmha", "sdpa", "flash", "attention"})) return KernelClass::attention;
-  // Before the element-wise ones: a product may have an activation at its end.
-  if (has_any(name, {"gemm", "nvjet", "cutlass", "cublas", "xmma", "gemv", "splitk"}))
-    return KernelClass::gemm;
-  if (has_any(name, {"elementwise", "norm", "softmax", "gelu", "silu", "rotary", "modulat", "gated",
-                     "reduce_kernel", "residual"}))
-    return has_any(name, {"copy_kernel", "direct_copy"}) ? KernelClass::copy
-                                                         : KernelClass::elementwise;
-  if (has_any(name, {"memcpy", "memset", "copy", "catarray", "fill", "pad", "transpose", "gather",
-                     "scatter", "index"}))
-    return KernelClass::copy;
-  return KernelClass::other;
-}
 
 KernelProfile profile_of(std::vector<KernelRecord> records, ProfiledImage const& image) {
   std::erase_if(records, [&](KernelRecord const& record) {

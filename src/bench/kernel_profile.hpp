@@ -3,35 +3,12 @@
 #include <array>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "profile/kernel_class.hpp"
+#include "profile/kernel_record.hpp"
+
 namespace ditbatch {
-
-/// Something that the GPU did; times of the steady clock.
-struct KernelRecord {
-  std::string name;  // demangled; "memcpy" and "memset" for what is no kernel
-  std::int64_t begin_ns = 0;
-  std::int64_t end_ns = 0;
-  std::uint32_t stream = 0;
-};
-
-/// What a kernel does for an image. `decode` is whatever the decoder runs, but for its exchanges.
-enum class KernelClass : std::size_t {
-  gemm,
-  attention,
-  exchange,
-  decode,
-  elementwise,
-  copy,
-  other
-};
-inline constexpr std::size_t kernel_class_count = 7;
-inline constexpr std::array<char const*, kernel_class_count> kernel_class_names{
-    "gemm", "attention", "exchange", "decode", "elementwise", "copy", "other"};
-
-/// By the name alone, outside of the decoder: the libraries' naming habits.
-[[nodiscard]] KernelClass class_of_kernel(std::string_view name);
 
 /// One image on the clock: denoised from `begin_ns`, decoded from `decode_begin_ns`.
 struct ProfiledImage {

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <memory>
 
-#include "bench/kernel_recorder.hpp"
 #include "bench/step_floor.hpp"
 #include "comm/device.hpp"
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/nvtx.hpp"
+#include "profile/recording.hpp"
 #include "queue/work_ledger.hpp"
 #ifdef DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
@@ -173,20 +173,6 @@ std::vector<double> time_encoding(BenchRank const& rank, Batch const& batch) {
   return seconds;
 }
 
-// A study of hours does not end because another profiler holds the GPU.
-std::unique_ptr<KernelRecorder> start_recorder() {
-  try {
-    return std::make_unique<KernelRecorder>();
-  } catch (Error const& error) {
-    log_warning(error.what());
-    return nullptr;
-  }
-}
-
-std::vector<KernelRecord> stop_recorder(std::unique_ptr<KernelRecorder> recorder) {
-  return recorder ? recorder->stop() : std::vector<KernelRecord>{};
-}
-
 }  // namespace
 
 RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
@@ -236,10 +222,11 @@ RecordedKernels record_kernels(BenchRank const& rank, BenchWork const& work) {
   RecordedKernels recorded;
   Batch const batch = make_batch(rank, work);
   warm_up(rank, batch);
-  std::unique_ptr<KernelRecorder> recorder = start_recorder();
-  meet(rank);
-  BatchMoments const at = make_images(rank, batch);
-  recorded.kernels = stop_recorder(std::move(recorder));
+  BatchMoments at;
+  recorded.kernels = kernels_of([&] {
+    meet(rank);
+    at = make_images(rank, batch);
+  });
   recorded.profile.image =
       profile_of(recorded.kernels, {at.begin_ns, at.decode_begin_ns, at.end_ns});
   recorded.phases = {{"denoise", "", at.begin_ns, at.decode_begin_ns, 0},
@@ -247,12 +234,14 @@ RecordedKernels record_kernels(BenchRank const& rank, BenchWork const& work) {
   meet(rank);
   if (RankFloor const floor = make_floor(rank, work); floor.step) {
     (void)measure_floor(*floor.step, floor.evaluations, rank.config.bench.warm_up_s, 1);
-    recorder = start_recorder();
-    std::int64_t const begin_ns = now_ns();
-    floor.step->run(floor.evaluations);
-    std::int64_t const end_ns = now_ns();
-    recorded.profile.floor =
-        profile_of(stop_recorder(std::move(recorder)), {begin_ns, end_ns, end_ns});
+    std::int64_t begin_ns = 0;
+    std::int64_t end_ns = 0;
+    std::vector<KernelRecord> const kernels = kernels_of([&] {
+      begin_ns = now_ns();
+      floor.step->run(floor.evaluations);
+      end_ns = now_ns();
+    });
+    recorded.profile.floor = profile_of(kernels, {begin_ns, end_ns, end_ns});
   }
   return recorded;
 }

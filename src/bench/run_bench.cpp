@@ -11,7 +11,6 @@
 #include "bench/bench_plan.hpp"
 #include "bench/bench_report.hpp"
 #include "bench/counting_tensor_comm.hpp"
-#include "bench/kernel_recorder.hpp"
 #include "bench/kernel_timeline.hpp"
 #include "bench/measure_case.hpp"
 #include "comm/device.hpp"
@@ -21,6 +20,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "pipeline/flux_pipeline.hpp"
+#include "profile/recording.hpp"
 #include "run/phase_clock.hpp"
 #include "run/verdict.hpp"
 #include "run/watchdog.hpp"
@@ -73,15 +73,6 @@ void meet_asleep(MPI_Comm comm) {
   for (int done = 0; done == 0;) {
     check_mpi(MPI_Test(&all_are_here, &done, MPI_STATUS_IGNORE));
     if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-}
-
-// Graphs that are made before CUPTI looks for the first time might show as one piece.
-void wake_recorder() {
-  try {
-    (void)KernelRecorder().stop();
-  } catch (Error const& error) {
-    log_warning(error.what());
   }
 }
 
@@ -212,7 +203,7 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
                               model.checkpoint.component("transformer").weight_bytes()});
   require(options.kernels == BenchOptions::Kernels::leave || device.device.is_cuda(),
           ExitCode::usage, "--profile needs GPU ranks (kernels are a GPU's) leave it out");
-  if (options.kernels == BenchOptions::Kernels::record) wake_recorder();
+  if (options.kernels == BenchOptions::Kernels::record) (void)wake_recorder();
   RankPlace const place{session.rank(), 0, session.host(), device.name, device.gpu_uuid,
                         device.driver};
   std::string const rank_name =

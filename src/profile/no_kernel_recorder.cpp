@@ -1,13 +1,13 @@
 // A build without CUPTI records nothing.
-#include "bench/kernel_recorder.hpp"
+#include "profile/kernel_recorder.hpp"
 
 namespace ditbatch {
 
 bool KernelRecorder::is_available() { return false; }
 
-KernelRecorder::KernelRecorder() = default;
+KernelRecorder::KernelRecorder(Sink /*sink*/) {}
 KernelRecorder::~KernelRecorder() = default;
 
-std::vector<KernelRecord> KernelRecorder::stop() { return {}; }
+void KernelRecorder::stop() {}
 
 }  // namespace ditbatch

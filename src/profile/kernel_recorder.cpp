@@ -1,4 +1,4 @@
-#include "bench/kernel_recorder.hpp"
+#include "profile/kernel_recorder.hpp"
 
 #include <cupti.h>
 #include <cxxabi.h>
@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/trace.hpp"
@@ -35,22 +36,23 @@ void check_cupti(CUptiResult result, char const* what) {
   (void)cuptiGetResultString(result, &text);
   throw Error(ExitCode::unhealthy, std::string("CUPTI failed in ") + what + " (" +
                                        (text != nullptr ? text : "?") +
-                                       ") end other profilers, or leave out --profile");
+                                       ") end other profilers, or record no kernels");
 }
 
-// CUPTI's callbacks carry nothing of ours, so that what they deliver has to be found by name.
-struct Delivered {
+// CUPTI's callbacks carry nothing of ours, so that where they deliver to has to be found by name.
+struct Delivery {
   std::mutex mutex;
-  std::vector<KernelRecord> records;             // times of CUPTI's clock
+  KernelRecorder::Sink sink;                     // null: nobody records
+  std::int64_t to_steady_ns = 0;                 // from CUPTI's clock
   std::map<std::string, std::string> demangled;  // by the mangled name
 };
-Delivered& delivered() {
-  static Delivered only;
+Delivery& delivery() {
+  static Delivery only;
   return only;
 }
 
 std::string const& readable(char const* mangled) {
-  std::string& name = delivered().demangled[mangled != nullptr ? mangled : "unnamed"];
+  std::string& name = delivery().demangled[mangled != nullptr ? mangled : "unnamed"];
   if (!name.empty()) return name;
   int status = 0;
   char* const text = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
@@ -66,61 +68,67 @@ void CUPTIAPI give_buffer(std::uint8_t** buffer, std::size_t* size, std::size_t*
 }
 
 template <class Activity>
-void keep(Activity const& activity, std::string const& name) {
-  delivered().records.push_back({name, static_cast<std::int64_t>(activity.start),
-                                 static_cast<std::int64_t>(activity.end), activity.streamId});
+KernelRecord record_of(Activity const& activity, std::string const& name) {
+  std::int64_t const to_steady_ns = delivery().to_steady_ns;
+  return {name, static_cast<std::int64_t>(activity.start) + to_steady_ns,
+          static_cast<std::int64_t>(activity.end) + to_steady_ns, activity.streamId};
 }
 
 void CUPTIAPI take_buffer(CUcontext /*context*/, std::uint32_t /*stream*/, std::uint8_t* buffer,
                           std::size_t /*size*/, std::size_t valid_bytes) {
-  std::scoped_lock const lock(delivered().mutex);
+  std::scoped_lock const lock(delivery().mutex);
+  std::vector<KernelRecord> records;
   CUpti_Activity* record = nullptr;
   while (cuptiActivityGetNextRecord(buffer, valid_bytes, &record) == CUPTI_SUCCESS) {
     if (record->kind == CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL) {
       auto const& kernel = *reinterpret_cast<KernelActivity const*>(record);
-      keep(kernel, readable(kernel.name));
+      records.push_back(record_of(kernel, readable(kernel.name)));
     } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
-      keep(*reinterpret_cast<CopyActivity const*>(record), "memcpy");
+      records.push_back(record_of(*reinterpret_cast<CopyActivity const*>(record), "memcpy"));
     } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMSET) {
-      keep(*reinterpret_cast<CUpti_ActivityMemset4 const*>(record), "memset");
+      records.push_back(
+          record_of(*reinterpret_cast<CUpti_ActivityMemset4 const*>(record), "memset"));
     }
   }
   std::free(buffer);  // NOLINT: aligned_alloc gave it
+  if (delivery().sink && !records.empty()) delivery().sink(std::move(records));
+}
+
+void disconnect() {
+  std::scoped_lock const lock(delivery().mutex);
+  delivery().sink = nullptr;
 }
 
 }  // namespace
 
 bool KernelRecorder::is_available() { return true; }
 
-KernelRecorder::KernelRecorder() {
+KernelRecorder::KernelRecorder(Sink sink) {
   check_cupti(cuptiActivityRegisterCallbacks(give_buffer, take_buffer), "registration");
-  {
-    std::scoped_lock const lock(delivered().mutex);
-    delivered().records.clear();
-  }
   std::uint64_t cupti_ns = 0;
   check_cupti(cuptiGetTimestamp(&cupti_ns), "its clock");
-  to_steady_ns_ = now_ns() - static_cast<std::int64_t>(cupti_ns);
-  for (CUpti_ActivityKind const kind : kinds) check_cupti(cuptiActivityEnable(kind), "recording");
+  {
+    std::scoped_lock const lock(delivery().mutex);
+    delivery().sink = std::move(sink);
+    delivery().to_steady_ns = now_ns() - static_cast<std::int64_t>(cupti_ns);
+  }
+  try {
+    for (CUpti_ActivityKind const kind : kinds) check_cupti(cuptiActivityEnable(kind), "recording");
+  } catch (...) {  // without a destructor to come
+    disconnect();
+    throw;
+  }
 }
 
 KernelRecorder::~KernelRecorder() {
   for (CUpti_ActivityKind const kind : kinds) (void)cuptiActivityDisable(kind);
+  disconnect();
 }
 
-std::vector<KernelRecord> KernelRecorder::stop() {
+void KernelRecorder::stop() {
   for (CUpti_ActivityKind const kind : kinds) check_cupti(cuptiActivityDisable(kind), "its end");
   check_cupti(cuptiActivityFlushAll(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "delivery");
-  std::vector<KernelRecord> records;
-  {
-    std::scoped_lock const lock(delivered().mutex);
-    records.swap(delivered().records);
-  }
-  for (KernelRecord& record : records) {
-    record.begin_ns += to_steady_ns_;
-    record.end_ns += to_steady_ns_;
-  }
-  return records;
+  disconnect();
 }
 
 }  // namespace ditbatch
