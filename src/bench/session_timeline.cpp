@@ -19,7 +19,8 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array<char const*, 3> thread_names{"main", "writer", "server"};  // Span::thread
+// Span::thread
+constexpr std::array<char const*, 4> thread_names{"main", "writer", "server", "gpu"};
 
 // rank -> its file
 std::map<int, std::string> trace_files(std::string const& session_folder) {

@@ -13,6 +13,7 @@
 #include "core/log.hpp"
 #include "doctor/diagnosis.hpp"
 #include "doctor/preflight.hpp"
+#include "profile/kernel_recorder.hpp"
 #include "run/check_job.hpp"
 #include "run/run_job.hpp"
 #include "run/verdict.hpp"
@@ -31,6 +32,7 @@ struct RunArguments {
   bool replace_changed = false;
   bool dry_run = false;
   bool exclude_unhealthy = false;
+  bool record_kernels = false;
 };
 
 // "2/8", or the task of a Slurm array.
@@ -94,6 +96,12 @@ ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t be
   if (arguments.max_hours > 0) options.max_hours = arguments.max_hours;
   if (arguments.retry_failed) options.failed = RunOptions::Failed::retry;
   if (arguments.replace_changed) options.changed = RunOptions::Changed::replace;
+  if (arguments.record_kernels) {
+    require(KernelRecorder::is_available(), ExitCode::usage,
+            "--record-kernels needs CUPTI (this build has none) build with the preset cuda and "
+            "CUPTI");
+    options.kernels = RunOptions::Kernels::record;
+  }
   RunConfig const config = load_config(session, arguments.config, arguments.overrides);
   if (arguments.dry_run) {
     return static_cast<ExitCode>(std::stoi(on_first_rank(session, [&] {
@@ -129,6 +137,8 @@ void add_run_command(CLI::App& app, Invocation const& invocation, Command& chose
   command->add_flag("--dry-run", arguments->dry_run, "check everything, make nothing");
   command->add_flag("--exclude-unhealthy", arguments->exclude_unhealthy,
                     "examine all ranks first, as doctor does, and go on without the unhealthy");
+  command->add_flag("--record-kernels", arguments->record_kernels,
+                    "tell how busy each GPU was, from the first images to the last");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
       return under_mpi(invocation, arguments->config, [&](MpiSession& session) {

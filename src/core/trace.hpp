@@ -18,7 +18,7 @@ struct Span {
   std::string record_id;  // empty outside of an image
   std::int64_t begin_ns = 0;
   std::int64_t end_ns = 0;
-  std::uint16_t thread = 0;  // 0 main, 1 writer, 2 server
+  std::uint16_t thread = 0;  // 0 main, 1 writer, 2 server, 3 the GPU
 };
 
 /// All spans of a rank, in the order in which they ended. Safe from any thread.

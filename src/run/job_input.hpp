@@ -29,6 +29,7 @@ struct RunOptions {
   enum class Failed { skip, retry } failed = Failed::skip;
   enum class Changed { refuse, replace } changed = Changed::refuse;  // published under the same id
   std::optional<std::set<ImageKey>> only;                            // these images alone
+  enum class Kernels { leave, record } kernels = Kernels::leave;     // how busy is each GPU?
 };
 
 /// Everything a job stands on, read and proven sound before a model is loaded or a GPU touched.

@@ -29,6 +29,7 @@
 #include "run/replica_leader.hpp"  // what only the first rank of a replica does
 #include "run/run_folder.hpp"      // lock, salvage, what is left to do
 #include "run/session_folder.hpp"
+#include "run/steady_gpu_use.hpp"  // run --record-kernels
 #include "run/stop_request.hpp"
 #include "run/summary.hpp"
 #include "run/verdict.hpp"   // rank 0 checks, all ranks hear the outcome
@@ -231,6 +232,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   refuse_mixed_hardware(config, device.hardware, session);
   log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " +
            layout_name(input.mesh) + " on " + device.hardware);
+  SteadyGpuUse gpu_use(options.kernels, device.device);
   FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device,
                         {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
   log_info(load_text(pipeline.load_report(), session.size()));
@@ -257,11 +259,13 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     std::vector<Lease> const leases = next_leases(leader.get(), comms);
     if (leases.empty()) break;
     MadeImages const made = make_images(leases, pipeline, device.device, clock);
+    gpu_use.decoded();
     clock.enter(Phase::hand_over, work_of(leases));
     hand_over(leader.get(), leases, made, clock, comms);
     if (first_image_s == 0 && made.error.empty()) {
       first_image_s = process_age_s();
       log_info(first_image_text(first_image_s));
+      gpu_use.begin();
     }
     clock.enter(Phase::wait);
   }
@@ -272,10 +276,15 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   check_mpi(MPI_Barrier(session.comm()));
   if (is_first) server->finish();
   progress.reset();
+  GpuUse const gpu = gpu_use.finish(trace);
   write_trace_file(session_path + "/trace/" + rank_name(session.rank()) + ".h5", trace.drain());
 
-  RankTotals totals{session.rank(), session.host(), clock.wall_s(), clock.totals_s(),
-                    leader ? leader->writer_wait_s() : 0};
+  RankTotals totals{session.rank(),
+                    session.host(),
+                    clock.wall_s(),
+                    clock.totals_s(),
+                    leader ? leader->writer_wait_s() : 0,
+                    gpu};
   std::vector<std::string> const all_totals = gather_strings(session.comm(), to_message(totals), 0);
   std::string const code = on_first_rank(session, [&] {
     JobSummary summary{config.job.name,

@@ -16,10 +16,67 @@ json phases_json(std::array<double, phase_count> const& phase_s) {
   return phases;
 }
 
+json classes_json(GpuUse const& gpu) {
+  json classes = json::object();
+  for (std::size_t i = 0; i < kernel_class_count; ++i)
+    if (gpu.class_s[i] > 0) classes[kernel_class_names[i]] = gpu.class_s[i];
+  return classes;
+}
+
+// Of those whose kernels were recorded; null: of none.
+RankTotals const* least_busy_rank(std::vector<RankTotals> const& ranks) {
+  RankTotals const* least = nullptr;
+  for (RankTotals const& rank : ranks) {
+    if (rank.gpu.steady_s <= 0) continue;
+    if (least == nullptr || rank.gpu.fraction() < least->gpu.fraction()) least = &rank;
+  }
+  return least;
+}
+
 double job_wall_s(JobSummary const& summary) {
   double wall_s = 0;
   for (RankTotals const& rank : summary.ranks) wall_s = std::max(wall_s, rank.wall_s);
   return wall_s;
+}
+
+// A line of the table: what one value of each rank is in the mean, and where it is largest.
+struct Spread {
+  double mean = 0;
+  double largest = 0;
+  int rank = 0;
+};
+
+template <class Value>
+Spread spread_of(std::vector<RankTotals> const& ranks, Value const& value) {
+  Spread spread{0, value(ranks.front()), ranks.front().rank};
+  for (RankTotals const& rank : ranks) {
+    spread.mean += value(rank) / static_cast<double>(ranks.size());
+    if (value(rank) > spread.largest) spread = {spread.mean, value(rank), rank.rank};
+  }
+  return spread;
+}
+
+std::string phases_text(std::vector<RankTotals> const& ranks) {
+  std::string text = "  seconds by phase        mean    largest  (rank)\n";
+  char line[160];
+  auto const add = [&](char const* name, Spread const& spread, char const* remark) {
+    std::snprintf(line, sizeof line, "  %-18s %9.2f  %9.2f  (%d)%s\n", name, spread.mean,
+                  spread.largest, spread.rank, remark);
+    text += line;
+  };
+  double sum_of_means = 0;
+  for (std::size_t phase = 0; phase < phase_count; ++phase) {
+    Spread const spread =
+        spread_of(ranks, [phase](RankTotals const& rank) { return rank.phase_s[phase]; });
+    sum_of_means += spread.mean;
+    add(phase_names[phase], spread, "");
+  }
+  double const wall_s = spread_of(ranks, [](RankTotals const& rank) { return rank.wall_s; }).mean;
+  std::snprintf(line, sizeof line, "  %-18s %9.2f  of %.2f\n", "sum", sum_of_means, wall_s);
+  text += line;
+  add("writer wait", spread_of(ranks, [](RankTotals const& rank) { return rank.writer_wait_s; }),
+      " within hand_over");
+  return text;
 }
 
 }  // namespace
@@ -29,14 +86,21 @@ std::string to_message(RankTotals const& totals) {
               {"host", totals.host},
               {"wall_s", totals.wall_s},
               {"phase_s", totals.phase_s},
-              {"writer_wait_s", totals.writer_wait_s}}
+              {"writer_wait_s", totals.writer_wait_s},
+              {"gpu_busy_s", totals.gpu.busy_s},
+              {"gpu_steady_s", totals.gpu.steady_s},
+              {"gpu_class_s", totals.gpu.class_s}}
       .dump();
 }
 
 RankTotals rank_totals_from_message(std::string const& message) {
   json const parsed = json::parse(message);
-  return {parsed.at("rank"), parsed.at("host"), parsed.at("wall_s"), parsed.at("phase_s"),
-          parsed.at("writer_wait_s")};
+  return {parsed.at("rank"),
+          parsed.at("host"),
+          parsed.at("wall_s"),
+          parsed.at("phase_s"),
+          parsed.at("writer_wait_s"),
+          {parsed.at("gpu_busy_s"), parsed.at("gpu_steady_s"), parsed.at("gpu_class_s")}};
 }
 
 std::string summary_json(JobSummary const& summary) {
@@ -46,8 +110,12 @@ std::string summary_json(JobSummary const& summary) {
                      {"host", rank.host},
                      {"wall_s", rank.wall_s},
                      {"phase_s", phases_json(rank.phase_s)},
-                     {"writer_wait_s", rank.writer_wait_s}});
+                     {"writer_wait_s", rank.writer_wait_s},
+                     {"gpu_busy_s", rank.gpu.busy_s},
+                     {"gpu_steady_s", rank.gpu.steady_s},
+                     {"gpu_class_s", classes_json(rank.gpu)}});
   }
+  RankTotals const* const least_busy = least_busy_rank(summary.ranks);
   double const wall_s = job_wall_s(summary);
   auto const made = static_cast<double>(summary.counts.done);
   return json{{"name", summary.name},
@@ -64,6 +132,7 @@ std::string summary_json(JobSummary const& summary) {
               {"load_s", summary.load.load_s},
               {"gb_per_s", summary.load.gb_per_s()},
               {"first_image_s", summary.first_image_s},
+              {"gpu_busy_fraction", least_busy != nullptr ? least_busy->gpu.fraction() : 0.0},
               {"ranks", ranks}}
              .dump(2) +
          "\n";
@@ -78,23 +147,15 @@ std::string summary_text(JobSummary const& summary) {
                 summary.name.c_str(), summary.counts.done, summary.already_done,
                 summary.counts.failed, wall_s, summary.ranks.size(), summary.layout.c_str());
   text += line;
-  text += "  seconds by phase        mean    largest  (rank)\n";
-  double sum_of_means = 0;
-  for (std::size_t phase = 0; phase < phase_count && !summary.ranks.empty(); ++phase) {
-    double sum = 0;
-    RankTotals const* largest = &summary.ranks.front();
-    for (RankTotals const& rank : summary.ranks) {
-      sum += rank.phase_s[phase];
-      if (rank.phase_s[phase] > largest->phase_s[phase]) largest = &rank;
-    }
-    double const mean = sum / static_cast<double>(summary.ranks.size());
-    sum_of_means += mean;
-    std::snprintf(line, sizeof line, "  %-18s %9.2f  %9.2f  (%d)\n", phase_names[phase], mean,
-                  largest->phase_s[phase], largest->rank);
+  if (summary.ranks.empty()) return text;
+  text += phases_text(summary.ranks);
+  if (RankTotals const* const rank = least_busy_rank(summary.ranks); rank != nullptr) {
+    std::snprintf(line, sizeof line,
+                  "  GPU busy %.1f %% of the steady %.1f s (rank %d; least of all ranks)\n",
+                  100 * rank->gpu.fraction(), rank->gpu.steady_s, rank->rank);
     text += line;
   }
-  std::snprintf(line, sizeof line, "  %-18s %9.2f\n", "sum", sum_of_means);
-  return text + line;
+  return text;
 }
 
 }  // namespace ditbatch

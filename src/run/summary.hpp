@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pipeline/load_report.hpp"
+#include "profile/gpu_use.hpp"
 #include "queue/work_ledger.hpp"
 #include "run/phase_clock.hpp"
 
@@ -17,6 +18,7 @@ struct RankTotals {
   double wall_s = 0;
   std::array<double, phase_count> phase_s{};  // adds up to wall_s
   double writer_wait_s = 0;  // main thread held up by a full writer queue, within hand_over
+  GpuUse gpu;                // in the steady state, where kernels were recorded
 };
 [[nodiscard]] std::string to_message(RankTotals const& totals);
 [[nodiscard]] RankTotals rank_totals_from_message(std::string const& message);
@@ -36,7 +38,8 @@ struct JobSummary {
 /// summary.json.
 [[nodiscard]] std::string summary_json(JobSummary const& summary);
 /// The same for people: counts, then seconds by phase (mean over ranks, slowest rank), which add
-/// up.
+/// up to the wall time beside their sum; what held up the main thread, and how busy the least busy
+/// GPU was.
 [[nodiscard]] std::string summary_text(JobSummary const& summary);
 
 }  // namespace ditbatch
