@@ -67,8 +67,8 @@ if(DITBATCH_CUDA)
   if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
     ditbatch_missing("NCCL" "a cluster: module load nccl, or set NCCL_INCLUDE_DIR and NCCL_LIBRARY")
   endif()
-  # CUPTI names kernels for `bench --profile`; the rest works without. The wheel's first: libtorch_cpu
-  # brings it into the process.
+  # CUPTI names kernels for `bench --profile` and `run --record-kernels`; the rest works without. The
+  # wheel's first: libtorch_cpu brings it into the process.
   find_path(CUPTI_INCLUDE_DIR cupti.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_LIBRARY_ROOT}/extras/CUPTI/include
     NO_DEFAULT_PATH)
   find_library(CUPTI_LIBRARY NAMES libcupti.so.13 libcupti.so.12 PATHS ${LibTorch_NVIDIA_LIBRARY_DIRS} NO_DEFAULT_PATH)
@@ -77,5 +77,5 @@ if(DITBATCH_CUDA)
   if(CUPTI_INCLUDE_DIR AND CUPTI_LIBRARY)
     set(_has_cupti ON)
   endif()
-  option(DITBATCH_CUPTI "Record kernels for bench --profile (needs CUPTI)" ${_has_cupti})
+  option(DITBATCH_CUPTI "Record kernels for bench --profile and run --record-kernels (needs CUPTI)" ${_has_cupti})
 endif()
