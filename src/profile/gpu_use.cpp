@@ -43,6 +43,7 @@ void GpuUseMeter::add(std::vector<KernelRecord> const& records) {
   std::int64_t const newest_before_ns = newest_ns_;
   for (KernelRecord const& record : records) {
     TimeSpan const time{record.begin_ns, record.end_ns};
+    if (length_ns(time) <= 0) continue;  // CUPTI does not know when it ended
     newest_ns_ = std::max(newest_ns_, time.begin_ns);
     waiting_.push_back(time);
     auto found = known_.find(record.name);

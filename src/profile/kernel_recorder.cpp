@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "core/trace.hpp"
 
 namespace ditbatch {
@@ -44,6 +45,7 @@ struct Delivery {
   std::mutex mutex;
   KernelRecorder::Sink sink;                     // null: nobody records
   std::int64_t to_steady_ns = 0;                 // from CUPTI's clock
+  std::size_t dropped = 0;                       // records for want of memory
   std::map<std::string, std::string> demangled;  // by the mangled name
 };
 Delivery& delivery() {
@@ -74,7 +76,7 @@ KernelRecord record_of(Activity const& activity, std::string const& name) {
           static_cast<std::int64_t>(activity.end) + to_steady_ns, activity.streamId};
 }
 
-void CUPTIAPI take_buffer(CUcontext /*context*/, std::uint32_t /*stream*/, std::uint8_t* buffer,
+void CUPTIAPI take_buffer(CUcontext context, std::uint32_t stream, std::uint8_t* buffer,
                           std::size_t /*size*/, std::size_t valid_bytes) {
   std::scoped_lock const lock(delivery().mutex);
   std::vector<KernelRecord> records;
@@ -90,13 +92,21 @@ void CUPTIAPI take_buffer(CUcontext /*context*/, std::uint32_t /*stream*/, std::
           record_of(*reinterpret_cast<CUpti_ActivityMemset4 const*>(record), "memset"));
     }
   }
-  std::free(buffer);  // NOLINT: aligned_alloc gave it
+  std::free(buffer);        // NOLINT: aligned_alloc gave it
+  std::size_t dropped = 0;  // since the last time
+  if (cuptiActivityGetNumDroppedRecords(context, stream, &dropped) == CUPTI_SUCCESS)
+    delivery().dropped += dropped;
   if (delivery().sink && !records.empty()) delivery().sink(std::move(records));
 }
 
 void disconnect() {
   std::scoped_lock const lock(delivery().mutex);
   delivery().sink = nullptr;
+}
+
+std::size_t dropped_records() {
+  std::scoped_lock const lock(delivery().mutex);
+  return delivery().dropped;
 }
 
 }  // namespace
@@ -110,6 +120,7 @@ KernelRecorder::KernelRecorder(Sink sink) {
   {
     std::scoped_lock const lock(delivery().mutex);
     delivery().sink = std::move(sink);
+    delivery().dropped = 0;
     delivery().to_steady_ns = now_ns() - static_cast<std::int64_t>(cupti_ns);
   }
   try {
@@ -129,6 +140,11 @@ void KernelRecorder::stop() {
   for (CUpti_ActivityKind const kind : kinds) check_cupti(cuptiActivityDisable(kind), "its end");
   check_cupti(cuptiActivityFlushAll(CUPTI_ACTIVITY_FLAG_FLUSH_FORCED), "delivery");
   disconnect();
+  if (std::size_t const dropped = dropped_records(); dropped > 0) {
+    log_warning("CUPTI dropped " + std::to_string(dropped) +
+                " records (it had no memory for them) what is said of this GPU's kernels is too "
+                "little");
+  }
 }
 
 }  // namespace ditbatch

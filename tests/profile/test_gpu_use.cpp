@@ -85,6 +85,7 @@ BOOST_AUTO_TEST_CASE(a_window_clips_what_lies_over_its_edges) {
   BOOST_TEST(use_of(records, {800 * us, 900 * us}).use.fraction() == 0);
   BOOST_TEST(use_of(records, {900 * us, 800 * us}).use.steady_s == 0);
   BOOST_TEST(use_of({}).use.busy_s == 0);
+  BOOST_TEST(use_of({kernel(100, 0)}).use.class_s[0] == 0);  // its end is not known
 }
 
 BOOST_AUTO_TEST_CASE(deliveries_add_up_to_what_they_are_together) {
