@@ -67,12 +67,12 @@ if(DITBATCH_CUDA)
   if(NOT NCCL_INCLUDE_DIR OR NOT NCCL_LIBRARY)
     ditbatch_missing("NCCL" "a cluster: module load nccl, or set NCCL_INCLUDE_DIR and NCCL_LIBRARY")
   endif()
-  # CUPTI names kernels for `bench --profile` and `run --record-kernels`; the rest works without. The
-  # wheel's first: libtorch_cpu brings it into the process.
+  # CUPTI names kernels for `bench --profile` and `run --record-kernels`; the rest works without. From
+  # where cuBLASLt comes: libraries of the toolkit and of the wheel would each have to be searched first.
   find_path(CUPTI_INCLUDE_DIR cupti.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ${CUDAToolkit_LIBRARY_ROOT}/extras/CUPTI/include
     NO_DEFAULT_PATH)
-  find_library(CUPTI_LIBRARY NAMES libcupti.so.13 libcupti.so.12 PATHS ${LibTorch_NVIDIA_LIBRARY_DIRS} NO_DEFAULT_PATH)
   find_library(CUPTI_LIBRARY NAMES cupti HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/extras/CUPTI/lib64)
+  find_library(CUPTI_LIBRARY NAMES libcupti.so.13 libcupti.so.12 PATHS ${LibTorch_NVIDIA_LIBRARY_DIRS} NO_DEFAULT_PATH)
   set(_has_cupti OFF)
   if(CUPTI_INCLUDE_DIR AND CUPTI_LIBRARY)
     set(_has_cupti ON)
