@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "tests" / "faults")]
 from fault_job import FaultJob, make_pipeline  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
-RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=10, seed=i) for i in range(30)]
+RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=20, seed=i) for i in range(30)]
 
 PHASES = ("start", "load", "text", "denoise", "decode", "hand_over", "wait", "drain")
 
@@ -69,7 +69,8 @@ def main():
     job.communicate(timeout=60)
     said = status(made, "--json")
     left = 30 - len(made.hashes())
-    assert said["state"] == (f"stopped with {left} left" if left else "complete") and "STOP" in said["stop_reason"], said
+    assert said["state"] == (f"stopped with {left} left" if left else "complete"), said
+    assert "STOP" in said["stop_reason"] or not left, said  # it may come to its end before it looks
     (made.folder / "run" / "STOP").unlink(missing_ok=True)
     made.run(1)
     said = status(made, "--json")
