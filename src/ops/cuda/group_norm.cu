@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(block_threads)
   std::int64_t const begin = blockIdx.x * chunk_size;
   std::int64_t const end = begin + chunk_size < all ? begin + chunk_size : all;
   for (std::int64_t pixel = begin + lane; pixel < end; pixel += layout.lanes * unroll) {
-    Vector<T, N> values[unroll] = {};
+    ChannelVector<T, N> values[unroll] = {};
     bool inside[unroll];
 #pragma unroll
     for (int u = 0; u < unroll; ++u) {

@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/cuda/element.hpp"
+
 // The kernels behind map_ops.cpp, in plain pointers: nvcc does not have to read LibTorch.
 namespace ditbatch::ops::cuda {
 
-enum class Element { float32, float16, bfloat16 };
 enum class Curve { none, silu };
 
 /// Rows of a map (rows, width, channels), a pixel's channels side by side.

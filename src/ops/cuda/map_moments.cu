@@ -17,15 +17,15 @@ struct TilePlaces {
 
 // x + bias + residual: what it is in T if it is kept, else in float32.
 template <class T, int N>
-__device__ void add(Vector<T, N> const& x, float const (&bias)[N], Vector<T, N> const& residual,
-                    T* keep, float (&sum)[N]) {
+__device__ void add(ChannelVector<T, N> const& x, float const (&bias)[N],
+                    ChannelVector<T, N> const& residual, T* keep, float (&sum)[N]) {
   float added[N];
   unpack(x, sum);
   unpack(residual, added);
 #pragma unroll
   for (int i = 0; i < N; ++i) sum[i] = sum[i] + bias[i] + added[i];
   if (keep == nullptr) return;
-  Vector<T, N> const rounded = pack<T, N>(sum);
+  ChannelVector<T, N> const rounded = pack<T, N>(sum);
   store<T, N>(keep, rounded);
   unpack(rounded, sum);
 }
@@ -62,13 +62,13 @@ __global__ void __launch_bounds__(block_threads, blocks_per_sm)
     if (bias != nullptr) unpack(load<T, N>(bias + channel), biases);
     float first[N], lane_sum[N] = {}, lane_squares[N] = {};
     {
-      Vector<T, N> residual_values{};
+      ChannelVector<T, N> residual_values{};
       if (residual != nullptr) residual_values = load<T, N>(residual);
       add<T, N>(load<T, N>(x), biases, residual_values, nullptr, first);
       if (sum != nullptr) unpack(pack<T, N>(first), first);
     }
     for (int pixel = lane; pixel < count; pixel += layout.lanes * unroll) {
-      Vector<T, N> x_values[unroll] = {}, residual_values[unroll] = {};
+      ChannelVector<T, N> x_values[unroll] = {}, residual_values[unroll] = {};
 #pragma unroll
       for (int u = 0; u < unroll; ++u) {
         int const at = pixel + u * layout.lanes;

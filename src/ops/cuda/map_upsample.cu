@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(block_threads)
   T const* const from = x + (row - 1) / 2 * shape.width * shape.channels;
   T* const to = padded + row * shape.width * 2 * shape.channels;
   int const begin = static_cast<int>(blockIdx.x) * block_threads * vectors_per_thread;
-  Vector<T, N> values[vectors_per_thread] = {};
+  ChannelVector<T, N> values[vectors_per_thread] = {};
 #pragma unroll
   for (int u = 0; u < vectors_per_thread; ++u) {
     int const place = begin + u * block_threads + static_cast<int>(threadIdx.x);

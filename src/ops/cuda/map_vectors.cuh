@@ -21,23 +21,23 @@ constexpr int wide = 16 / static_cast<int>(sizeof(T));
 /// Neighbouring elements as they lie in memory: 16-bit ones stay two to a register until they are
 /// used.
 template <class T, int N>
-struct alignas(16) Vector {
+struct alignas(16) ChannelVector {
   static_assert(N == wide<T>, "a vector is 16 bytes or one element");
   unsigned word[4];
 };
 template <class T>
-struct Vector<T, 1> {
+struct ChannelVector<T, 1> {
   T value;
 };
 
 template <class T, int N>
-__device__ Vector<T, N> load(T const* from) {
-  return *reinterpret_cast<Vector<T, N> const*>(from);
+__device__ ChannelVector<T, N> load(T const* from) {
+  return *reinterpret_cast<ChannelVector<T, N> const*>(from);
 }
 
 template <class T, int N>
-__device__ void store(T* to, Vector<T, N> const& values) {
-  *reinterpret_cast<Vector<T, N>*>(to) = values;
+__device__ void store(T* to, ChannelVector<T, N> const& values) {
+  *reinterpret_cast<ChannelVector<T, N>*>(to) = values;
 }
 
 inline __device__ float to_float(float x) { return x; }
@@ -49,7 +49,7 @@ inline __device__ void from_float(float x, __half& to) { to = __float2half_rn(x)
 inline __device__ void from_float(float x, __nv_bfloat16& to) { to = __float2bfloat16_rn(x); }
 
 template <class T, int N>
-__device__ void unpack(Vector<T, N> const& from, float (&to)[N]) {
+__device__ void unpack(ChannelVector<T, N> const& from, float (&to)[N]) {
   if constexpr (N == 1) {
     to[0] = to_float(from.value);
   } else if constexpr (sizeof(T) == 4) {
@@ -67,8 +67,8 @@ __device__ void unpack(Vector<T, N> const& from, float (&to)[N]) {
 }
 
 template <class T, int N>
-__device__ Vector<T, N> pack(float const (&from)[N]) {
-  Vector<T, N> to;
+__device__ ChannelVector<T, N> pack(float const (&from)[N]) {
+  ChannelVector<T, N> to;
   if constexpr (N == 1) {
     from_float(from[0], to.value);
   } else if constexpr (sizeof(T) == 4) {
