@@ -5,26 +5,21 @@
 #include <mpi.h>
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "comm/mesh_comms.hpp"
 #include "comm/mpi_tensor_comm.hpp"
+#include "support/mpi_world.hpp"
 #ifdef DITBATCH_CUDA
-#include "comm/cuda_device.hpp"
 #include "comm/nccl_tensor_comm.hpp"
 #endif
 
 using namespace ditbatch;
+using test::MpiWorld;
+using test::test_device;
 
 namespace {
-
-c10::Device test_device() {
-  char const* name = std::getenv("DITBATCH_TEST_DEVICE");
-  return name != nullptr && std::string(name) == "cuda" ? c10::Device(c10::kCUDA, 0)
-                                                        : c10::Device(c10::kCPU);
-}
 
 std::unique_ptr<TensorComm> make_comm() {
 #ifdef DITBATCH_CUDA
@@ -34,18 +29,7 @@ std::unique_ptr<TensorComm> make_comm() {
   return std::make_unique<MpiTensorComm>(duplicate(MPI_COMM_WORLD));
 }
 
-struct World {
-  World() {
-    int provided = 0;
-    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-#ifdef DITBATCH_CUDA
-    if (test_device().is_cuda()) (void)use_cuda_device(test_device(), rank_of(MPI_COMM_WORLD));
-#endif
-  }
-  ~World() { MPI_Finalize(); }
-};
-BOOST_TEST_GLOBAL_FIXTURE(World);
+BOOST_TEST_GLOBAL_FIXTURE(MpiWorld);
 
 // Values that say where they came from and where they go.
 at::Tensor marked(int from, int to, std::int64_t rows, at::ScalarType dtype) {

@@ -5,44 +5,26 @@
 #include <mpi.h>
 
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "comm/mesh_comms.hpp"
 #include "core/error.hpp"
+#include "support/mpi_world.hpp"
 #include "support/scratch_folder.hpp"
 #include "weights/load_weights.hpp"
 #include "weights/safetensors.hpp"
-#ifdef DITBATCH_CUDA
-#include "comm/cuda_device.hpp"
-#endif
 
 using namespace ditbatch;
+using test::MpiWorld;
 using test::ScratchFolder;
+using test::test_device;
 using test::write_file;
 
 namespace {
 
-c10::Device test_device() {
-  char const* name = std::getenv("DITBATCH_TEST_DEVICE");
-  return name != nullptr && std::string(name) == "cuda" ? c10::Device(c10::kCUDA, 0)
-                                                        : c10::Device(c10::kCPU);
-}
-
-struct World {
-  World() {
-    int provided = 0;
-    MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
-    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-#ifdef DITBATCH_CUDA
-    if (test_device().is_cuda()) (void)use_cuda_device(test_device(), rank_of(MPI_COMM_WORLD));
-#endif
-  }
-  ~World() { MPI_Finalize(); }
-};
-BOOST_TEST_GLOBAL_FIXTURE(World);
+BOOST_TEST_GLOBAL_FIXTURE(MpiWorld);
 
 struct Written {
   std::string name;
