@@ -4,8 +4,8 @@
     full_size_bits.py DITBATCH MPIRUN_SH ARCHITECTURE WORK_DIR [--ranks 4]
 
 ARCHITECTURE is a folder of tools/make_architecture.py; weights are random. All ranks share one GPU: 4 of them need
-about 110 GB. Six records of 1024x1024 in 4 steps, two of them with true CFG, on one rank are what the other layouts are
-compared with.
+about 110 GB. Six records of 1024x1024 in 4 steps, two of them with true CFG, and one of an odd size on one rank are what the
+other layouts are compared with.
 """
 import argparse
 import json
@@ -19,6 +19,9 @@ PLAIN = [dict(id=f"plain{i}", prompt=f"a lamp {i}", guidance_scale=i + 2.5) for 
 CFG = [dict(id="cfg0", prompt="a harbour at night", negative_prompt="fog", true_cfg_scale=3.0),
        dict(id="cfg1", prompt="a boat", negative_prompt="", true_cfg_scale=2.0)]
 
+# 85 x 85 tokens: the second of two ranks begins at an odd one, so that addresses are aligned otherwise.
+ODD = [dict(id="odd", prompt="a clock", width=1360, height=1360)]
+
 # name, ranks, records, settings
 LAYOUTS = [
     ("batches of 2", 1, PLAIN + CFG, ["runtime.batch_size=2"]),
@@ -28,6 +31,7 @@ LAYOUTS = [
     ("cfg 2", 2, PLAIN[:1] + CFG[:1], ["mesh.cfg=2"]),
     ("ulysses 2", 2, PLAIN[:1], ["mesh.ulysses=2"]),
     ("ulysses 2, batches of 2", 2, PLAIN[:2], ["mesh.ulysses=2", "runtime.batch_size=2"]),
+    ("ulysses 2, odd shards", 2, ODD, ["mesh.ulysses=2"]),
     ("ring 2", 2, PLAIN[:1], ["mesh.ring=2"]),
     ("ulysses 4", 4, PLAIN[:1], ["mesh.ulysses=4"]),
     ("ring 4", 4, PLAIN[:1], ["mesh.ring=4"]),
@@ -64,7 +68,7 @@ def main():
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--ranks", type=int, default=4, help="leave out layouts of more")
     arguments = parser.parse_args()
-    expected = made(arguments, "one rank", 1, PLAIN + CFG, ["runtime.batch_size=1"])
+    expected = made(arguments, "one rank", 1, PLAIN + CFG + ODD, ["runtime.batch_size=1"])
     for identifier, digest in sorted(expected.items()):
         print(identifier, digest, flush=True)
     assert len(set(expected.values())) == len(expected), "two records look alike"
