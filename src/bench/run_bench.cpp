@@ -227,7 +227,9 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
     if (is_in) {
       clock.enter(Phase::load);
       ExchangeCounts counts;
-      MeshComms comms = make_mesh_comms(group.get(), layout.mesh, device.device);
+      MeshComms comms =
+          make_mesh_comms(group.get(), layout.mesh, device.device,
+                          config.runtime.peer_memory ? PeerAccess::automatic : PeerAccess::off);
       observe(comms, make_call_observer(activity, device.device));
       count_exchanges(comms, counts);
       LetGoOfComms const at_the_end{watchdog};

@@ -19,7 +19,8 @@ std::unique_ptr<TensorComm> make_tensor_comm(UniqueMpiComm comm, c10::Device dev
   return std::make_unique<MpiTensorComm>(std::move(comm));
 }
 
-MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device) {
+MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device,
+                          PeerAccess peers) {
   ensure(shape.size() == size_of(world), "the mesh has as many places as the world has ranks");
   MeshComms comms;
   comms.shape = shape;
@@ -45,6 +46,7 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   comms.cfg = make_tensor_comm(split(world, cfg), device);
   comms.ring = make_tensor_comm(split(world, ring), device);
   comms.ulysses = make_tensor_comm(split(world, ulysses), device);
+  if (peers == PeerAccess::automatic) comms.peers = PeerGroup::make(split(world, branch), device);
   return comms;
 }
 
@@ -53,6 +55,7 @@ void abort_collectives(MeshComms& comms) noexcept {
                             comms.ring.get(), comms.ulysses.get()}) {
     group->abort();
   }
+  if (comms.peers) comms.peers->abort();
 }
 
 }  // namespace ditbatch

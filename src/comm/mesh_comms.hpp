@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "comm/mpi_comm.hpp"
+#include "comm/peer_group.hpp"
 #include "comm/tensor_comm.hpp"
 #include "mesh/device_mesh.hpp"
 
@@ -26,6 +27,8 @@ struct MeshComms {
       cfg;  // the ranks at the same place of both branches; 0 is conditional
   std::unique_ptr<TensorComm> ring;     // same ulysses place
   std::unique_ptr<TensorComm> ulysses;  // neighbours
+  std::unique_ptr<PeerGroup> peers;     // the branch's ranks, where their GPUs can write to each
+                                        // other's memory
 
   [[nodiscard]] bool is_leader() const { return replica->rank() == 0; }
   [[nodiscard]] bool is_branch_leader() const { return branch->rank() == 0; }
@@ -35,9 +38,12 @@ struct MeshComms {
 /// Collective.
 [[nodiscard]] std::unique_ptr<TensorComm> make_tensor_comm(UniqueMpiComm comm, c10::Device device);
 
+enum class PeerAccess { off, automatic };
+
 /// Collective over the world. Every rank makes the same splits in the same order: world, replica,
-/// branch, cfg, ring, ulysses; another order on one rank would deadlock.
-[[nodiscard]] MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device);
+/// branch, cfg, ring, ulysses, peers; another order on one rank would deadlock.
+[[nodiscard]] MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device,
+                                        PeerAccess peers = PeerAccess::automatic);
 
 /// TensorComm::abort of every group, from any thread; the job is lost.
 void abort_collectives(MeshComms& comms) noexcept;

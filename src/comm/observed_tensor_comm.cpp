@@ -73,6 +73,7 @@ void observe(MeshComms& comms, CallObserver const& observer) {
   wrap(comms.cfg, "cfg");
   wrap(comms.ring, "ring");
   wrap(comms.ulysses, "ulysses");
+  if (comms.peers) comms.peers->watch(observer.enter);
 }
 
 }  // namespace ditbatch

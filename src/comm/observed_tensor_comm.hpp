@@ -41,7 +41,7 @@ class ObservedTensorComm final : public TensorComm {
   CallObserver observer_;
 };
 
-/// Wraps every group of more than one rank.
+/// Wraps every group of more than one rank, and watches exchanges between peers.
 void observe(MeshComms& comms, CallObserver const& observer);
 
 }  // namespace ditbatch

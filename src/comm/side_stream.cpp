@@ -1,7 +1,5 @@
 #include "comm/side_stream.hpp"
 
-#include <utility>
-
 #include "core/error.hpp"
 #ifdef DITBATCH_CUDA
 #include <ATen/cuda/CUDAEvent.h>
@@ -43,23 +41,22 @@ SideStream::SideStream(c10::Device device) {
 
 SideStream::~SideStream() = default;
 
-void SideStream::begin(Work const& work) {
+void SideStream::begin(std::function<void()> const& work) {
 #ifdef DITBATCH_CUDA
   if (stream_) {
     make_wait(stream_->stream, c10::cuda::getCurrentCUDAStream());
     c10::cuda::CUDAStreamGuard const on_stream(stream_->stream);
-    results_ = work();
+    work();
     return;
   }
 #endif
-  results_ = work();
+  work();
 }
 
-std::vector<at::Tensor> SideStream::join() {
+void SideStream::join() {
 #ifdef DITBATCH_CUDA
   if (stream_) make_wait(c10::cuda::getCurrentCUDAStream(), stream_->stream);
 #endif
-  return std::exchange(results_, {});
 }
 
 }  // namespace ditbatch

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include <functional>
 #include <memory>
-#include <vector>
 
 namespace ditbatch {
 
@@ -23,15 +21,13 @@ class SideStream {
   SideStream& operator=(SideStream const&) = delete;
   ~SideStream();
 
-  using Work = std::function<std::vector<at::Tensor>()>;
-  void begin(Work const& work);
-  /// The results of what was begun; once after each begin().
-  [[nodiscard]] std::vector<at::Tensor> join();
+  /// Once before each join().
+  void begin(std::function<void()> const& work);
+  void join();
 
  private:
   struct Stream;
   std::unique_ptr<Stream> stream_;  // null on CPUs
-  std::vector<at::Tensor> results_;
 };
 
 }  // namespace ditbatch

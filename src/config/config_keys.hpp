@@ -99,6 +99,7 @@ void visit_keys(Visitor& visitor, Config& config) {
   visitor.flag("allow_mixed", config.runtime.allow_mixed);
   visitor.integer_or_auto("batch_size", config.runtime.batch_size, 1, largest_batch);
   visitor.flag("cuda_graphs", config.runtime.cuda_graphs);
+  visitor.flag("peer_memory", config.runtime.peer_memory);
 
   visitor.table("bench");
   visitor.layouts("layouts", config.bench.layouts);

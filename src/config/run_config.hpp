@@ -118,6 +118,7 @@ struct RuntimeConfig {
   bool allow_mixed = false;
   std::optional<int> batch_size;  // none: "auto", by the size of the images
   bool cuda_graphs = true;
+  bool peer_memory = true;
 };
 
 /// Everything a run is told, complete and validated; what load_run_config() returns.

@@ -211,7 +211,9 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   ChosenDevice const device =
       choose_device(session, {config.runtime.device, config.runtime.share_gpu,
                               std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
-  MeshComms comms = make_mesh_comms(session.comm(), input.mesh, device.device);
+  MeshComms comms =
+      make_mesh_comms(session.comm(), input.mesh, device.device,
+                      config.runtime.peer_memory ? PeerAccess::automatic : PeerAccess::off);
   observe(comms, make_call_observer(activity, device.device));
   LetGoOfComms const at_the_end{watchdog};
   RankPlace const place{session.rank(), comms.coordinate.replica, session.host(),

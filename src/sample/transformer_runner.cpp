@@ -19,9 +19,9 @@ TransformerRunner::TransformerRunner(FluxTransformer const& transformer, MeshCom
                                      c10::Device device, ops::CudaGraphs graphs,
                                      std::shared_ptr<ops::GraphPool> pool)
     : transformer_(transformer),
+      comms_(comms),
       device_(device),
       beside_(device),
-      comms_{*comms.ulysses, *comms.ring, beside_},
       graphs_(graphs),
       pool_(std::move(pool)),
       calls_(kept_sizes),
@@ -38,12 +38,15 @@ at::Tensor TransformerRunner::modulate(at::Tensor const& timesteps, at::Tensor c
   return call({timesteps, guidance, pooled}).front();
 }
 
-ops::GraphedCall TransformerRunner::make_call(TokenLayout const& layout,
-                                              std::int64_t packed_width) {
-  auto const evaluate = [this,
-                         sequence = transformer_.make_sequence(layout, packed_width, device_)](
+ops::GraphedCall TransformerRunner::make_call(TokenLayout const& layout, std::int64_t packed_width,
+                                              at::Tensor const& latents) {
+  // What evaluations of one size share; a function object can be copied, so they share it.
+  std::shared_ptr<flux::SequenceExchange> const exchange = flux::make_sequence_exchange(
+      layout, transformer_.config(), latents.size(0), latents.options(), comms_);
+  auto const evaluate = [this, exchange,
+                         rotary = transformer_.make_rotary_table(layout, packed_width, device_)](
                             std::vector<at::Tensor> const& inputs) {
-    return std::vector{transformer_(inputs[0], inputs[1], inputs[2], sequence, comms_)};
+    return std::vector{transformer_(inputs[0], inputs[1], inputs[2], rotary, *exchange, beside_)};
   };
   return {evaluate, graphs_, pool_};
 }
@@ -52,7 +55,8 @@ at::Tensor TransformerRunner::predict(at::Tensor const& latents, at::Tensor cons
                                       at::Tensor const& modulation, TokenLayout const& layout,
                                       std::int64_t packed_width) {
   Key const key{latents.size(0), layout.text.back().end(), layout.image.back().end(), packed_width};
-  ops::GraphedCall& call = calls_.get(key, [&] { return make_call(layout, packed_width); });
+  ops::GraphedCall& call =
+      calls_.get(key, [&] { return make_call(layout, packed_width, latents); });
   return call({latents, text, modulation}).front();
 }
 

@@ -33,12 +33,13 @@ class TransformerRunner {
  private:
   // Images, text tokens, image tokens and width of the whole sequence: the rank's shard follows.
   using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
-  [[nodiscard]] ops::GraphedCall make_call(TokenLayout const& layout, std::int64_t packed_width);
+  [[nodiscard]] ops::GraphedCall make_call(TokenLayout const& layout, std::int64_t packed_width,
+                                           at::Tensor const& latents);
 
   FluxTransformer const& transformer_;
+  MeshComms const& comms_;
   c10::Device device_;
   SideStream beside_;
-  flux::SequenceComms comms_;
   ops::CudaGraphs graphs_;
   std::shared_ptr<ops::GraphPool> pool_;
   RecentMap<Key, ops::GraphedCall> calls_;

@@ -76,6 +76,7 @@ share_gpu = true
 allow_mixed = true
 batch_size = 3
 cuda_graphs = false
+peer_memory = false
 [bench]
 layouts = [{}, { ranks = 4, cfg = 2, ulysses = 3, ring = 5, pipefusion = 6, true_cfg = true }]
 sizes = ["1024x768", "16x16"]
@@ -112,7 +113,7 @@ BOOST_AUTO_TEST_CASE(every_key_is_read) {
   BOOST_TEST((c.limits.start_s == 1 && c.limits.phase_s == 2.5 && c.limits.io_s == 3 &&
               c.limits.drain_s == 4));
   BOOST_TEST((c.runtime.device == DeviceKind::cpu && c.runtime.share_gpu && c.runtime.allow_mixed));
-  BOOST_TEST((c.runtime.batch_size == 3 && !c.runtime.cuda_graphs));
+  BOOST_TEST((c.runtime.batch_size == 3 && !c.runtime.cuda_graphs && !c.runtime.peer_memory));
   BOOST_TEST_REQUIRE((c.bench.layouts.size() == 2U && c.bench.sizes.size() == 2U));
   BenchLayout const& plain = c.bench.layouts[0];
   BOOST_TEST((plain.ranks == 0 && plain.ulysses == 1 && !plain.true_cfg));

@@ -56,6 +56,23 @@ StreamWeights take_stream(WeightSource& source, std::string const& block, FluxCo
   return taken;
 }
 
+at::Tensor attend(AttentionInputs const& inputs) {
+  return ops::attention(inputs.q, inputs.kv.select(2, 0), inputs.kv.select(2, 1));
+}
+
+// `first` on the stream beside while `second` runs here; or one after another.
+template <class First, class Second>
+void beside_if(bool is_split, SideStream& beside, First const& first, Second const& second) {
+  if (!is_split) {
+    first();
+    second();
+    return;
+  }
+  beside.begin(first);
+  second();
+  beside.join();
+}
+
 // (B, S, 3, heads, head size) for qkv, whose linear layers write (B, S, 3 x width).
 at::Tensor empty_qkv(at::Tensor const& tokens, FluxConfig const& config) {
   return at::empty({tokens.size(0), tokens.size(1), 3, config.heads, config.head_size},
@@ -77,15 +94,31 @@ ops::NormModulation DoubleBlock::first_norm(at::Tensor const& modulation) const 
 at::Tensor DoubleBlock::operator()(at::Tensor const& tokens, at::Tensor const& normed,
                                    BlockContext const& context,
                                    ops::NormModulation const& next) const {
-  std::int64_t const text_rows = context.text_rows();
+  std::int64_t const text_rows = context.text_rows;
   std::int64_t const image_rows = tokens.size(1) - text_rows;
   std::int64_t const width = tokens.size(2);
-  // Each stream's rows through its own layer, from one joint buffer into another.
-  auto const project = [&](ops::Linear StreamWeights::*layer, at::Tensor const& x,
-                           at::Tensor const& out, ops::Epilogue epilogue) {
-    (text_.*layer).into(x.narrow(1, 0, text_rows), out.narrow(1, 0, text_rows), epilogue);
-    (image_.*layer)
-        .into(x.narrow(1, text_rows, image_rows), out.narrow(1, text_rows, image_rows), epilogue);
+  // The rows of one stream through its own layer, from one joint buffer into another.
+  struct Projection {
+    ops::Linear StreamWeights::*layer;
+    at::Tensor const& x;
+    at::Tensor const& out;
+    ops::Epilogue epilogue = ops::Epilogue::none;
+  };
+  auto const text = [&](Projection const& p) {
+    (text_.*p.layer).into(p.x.narrow(1, 0, text_rows), p.out.narrow(1, 0, text_rows), p.epilogue);
+  };
+  auto const image = [&](Projection const& p) {
+    (image_.*p.layer)
+        .into(p.x.narrow(1, text_rows, image_rows), p.out.narrow(1, text_rows, image_rows),
+              p.epilogue);
+  };
+  // Few text rows keep few multiprocessors busy, and few image rows leave some of them idle.
+  auto const both = [&](std::vector<Projection> const& projections) {
+    auto const all_of = [&](auto const& stream) {
+      for (Projection const& each : projections) stream(each);
+    };
+    beside_if(
+        context.exchange.is_split(), context.beside, [&] { all_of(text); }, [&] { all_of(image); });
   };
   auto const vectors = [&](std::int64_t index) {
     return ops::ChannelVectors{text_.modulation.vector(context.modulation, index),
@@ -93,20 +126,23 @@ at::Tensor DoubleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
   };
 
   at::Tensor const qkv = empty_qkv(tokens, context.config);
-  project(&StreamWeights::qkv, normed, qkv.flatten(2), ops::Epilogue::none);
-  ops::norm_and_rotate(qkv, text_.norms, image_.norms, context.rotary, text_rows);
-  at::Tensor const attended = attend(gather_inputs(qkv, context.layout, context.comms, Rows::all),
-                                     context.layout, context.comms, Rows::all);
+  at::Tensor const qkv_rows = qkv.flatten(2);
+  both({{&StreamWeights::qkv, normed, qkv_rows}});
+  SequenceExchange& exchange = context.exchange;
+  AttentionInputs const inputs =
+      exchange.share_heads({qkv, text_.norms, image_.norms, context.rotary, text_rows}, Rows::all);
+  at::Tensor const attended = exchange.return_tokens(
+      attend(inputs), exchange.token_buffer(tokens.size(1), width, tokens), Rows::all);
 
   at::Tensor const delta = at::empty(tokens.sizes(), tokens.options());
-  project(&StreamWeights::attention_out, attended, delta, ops::Epilogue::none);
+  both({{&StreamWeights::attention_out, attended, delta}});
   at::Tensor const between =
       ops::add_gated_then_norm(tokens, delta, vectors(2), {vectors(3), vectors(4)}, text_rows);
 
   at::Tensor const hidden =
       at::empty({tokens.size(0), tokens.size(1), mlp_ratio * width}, tokens.options());
-  project(&StreamWeights::mlp_in, between, hidden, ops::Epilogue::gelu_tanh);
-  project(&StreamWeights::mlp_out, hidden, delta, ops::Epilogue::none);
+  both({{&StreamWeights::mlp_in, between, hidden, ops::Epilogue::gelu_tanh},
+        {&StreamWeights::mlp_out, hidden, delta}});
   return ops::add_gated_then_norm(tokens, delta, vectors(5), next, text_rows);
 }
 
@@ -128,35 +164,30 @@ at::Tensor SingleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
                                    BlockContext const& context, ops::NormModulation const& next,
                                    Rows rows) const {
   std::int64_t const width = tokens.size(2);
-  std::int64_t const begin = rows == Rows::image_only ? context.text_rows() : 0;
+  std::int64_t const begin = rows == Rows::image_only ? context.text_rows : 0;
   std::int64_t const count = tokens.size(1) - begin;
 
   at::Tensor const qkv = empty_qkv(tokens, context.config);
   qkv_.into(normed, qkv.flatten(2));
-  ops::norm_and_rotate(qkv, norms_, norms_, context.rotary, 0);
 
   // What the last layer reads: attention and MLP side by side, (B, rows, width + 4 x width). The
   // MLP needs no other rank: the exchange hides behind its product.
-  at::Tensor const joined =
-      at::empty({tokens.size(0), count, (1 + mlp_ratio) * width}, tokens.options());
-  bool const is_split = context.layout.ulysses_degree > 1 || context.layout.ring_degree > 1;
+  SequenceExchange& exchange = context.exchange;
+  at::Tensor const joined = exchange.token_buffer(count, (1 + mlp_ratio) * width, tokens);
+  at::Tensor const attended = joined.narrow(2, 0, width);
   AttentionInputs inputs;
-  auto const gather = [&] { return gather_inputs(qkv, context.layout, context.comms, rows); };
-  if (is_split) {
-    context.comms.beside.begin([&] {
-      AttentionInputs const gathered = gather();
-      return std::vector{gathered.q, gathered.kv};
-    });
-  }
-  mlp_in_.into(normed.narrow(1, begin, count), joined.narrow(2, width, mlp_ratio * width),
-               ops::Epilogue::gelu_tanh);
-  if (is_split) {
-    std::vector<at::Tensor> const gathered = context.comms.beside.join();
-    inputs = {gathered[0], gathered[1]};
-  } else {
-    inputs = gather();
-  }
-  ops::copy_rows(attend(inputs, context.layout, context.comms, rows), joined.narrow(2, 0, width));
+  beside_if(
+      exchange.is_split(), context.beside,
+      [&] {
+        inputs = exchange.share_heads(
+            {qkv, norms_, norms_, context.rotary, context.text_rows, Beside::product}, rows);
+      },
+      [&] {
+        mlp_in_.into(normed.narrow(1, begin, count), joined.narrow(2, width, mlp_ratio * width),
+                     ops::Epilogue::gelu_tanh);
+      });
+  at::Tensor const returned = exchange.return_tokens(attend(inputs), attended, rows);
+  if (!returned.is_same(attended)) ops::copy_rows(returned, attended);
   at::Tensor const delta = at::empty({tokens.size(0), count, width}, tokens.options());
   out_.into(joined, delta);
   at::Tensor const gate = modulation_.vector(context.modulation, 2);

@@ -4,9 +4,10 @@
 
 #include <string>
 
+#include "comm/side_stream.hpp"
 #include "models/flux/flux_config.hpp"
 #include "models/flux/modulation.hpp"
-#include "models/flux/sequence_attention.hpp"
+#include "models/flux/sequence_exchange.hpp"
 #include "ops/ops.hpp"
 #include "ops/token_ops.hpp"
 
@@ -17,10 +18,9 @@ struct BlockContext {
   FluxConfig const& config;
   at::Tensor const& modulation;    // (B, all vectors)
   ops::RotaryTable const& rotary;  // own tokens, text then image
-  TokenLayout const& layout;
-  SequenceComms const& comms;
-
-  [[nodiscard]] std::int64_t text_rows() const { return layout.own_text().size; }
+  std::int64_t text_rows;          // of each image
+  SequenceExchange& exchange;
+  SideStream& beside;  // hides exchanges behind products
 };
 
 /// One stream's half of a double-stream block.

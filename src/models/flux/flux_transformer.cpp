@@ -39,17 +39,17 @@ at::Tensor FluxTransformer::modulate(at::Tensor const& timesteps, at::Tensor con
   return all.view({timesteps.size(0), pooled.size(0), -1});
 }
 
-FluxTransformer::Sequence FluxTransformer::make_sequence(TokenLayout const& layout,
-                                                         std::int64_t packed_width,
-                                                         c10::Device device) const {
-  return {layout, flux::make_rotary_table(config_, layout, packed_width, device)};
+ops::RotaryTable FluxTransformer::make_rotary_table(TokenLayout const& layout,
+                                                    std::int64_t packed_width,
+                                                    c10::Device device) const {
+  return flux::make_rotary_table(config_, layout, packed_width, device);
 }
 
 at::Tensor FluxTransformer::operator()(at::Tensor const& latents, at::Tensor const& text,
-                                       at::Tensor const& modulation, Sequence const& sequence,
-                                       flux::SequenceComms const& comms) const {
-  flux::BlockContext const context{config_, modulation, sequence.rotary, sequence.layout, comms};
+                                       at::Tensor const& modulation, ops::RotaryTable const& rotary,
+                                       flux::SequenceExchange& exchange, SideStream& beside) const {
   std::int64_t const text_rows = text.size(1);
+  flux::BlockContext const context{config_, modulation, rotary, text_rows, exchange, beside};
   std::int64_t const image_rows = latents.size(1);
   at::Tensor const tokens = at::empty({latents.size(0), text_rows + image_rows, config_.width()},
                                       latents.options());  // (B, S, width)

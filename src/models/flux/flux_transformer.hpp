@@ -14,6 +14,7 @@ namespace ditbatch {
 class FluxTransformer {
  public:
   FluxTransformer(FluxConfig const& config, WeightSource& source);
+  [[nodiscard]] FluxConfig const& config() const { return config_; }
 
   /// Projected text of one prompt, which stays the same over the steps: prompt_embeds (1, text
   /// tokens, joint_attention_dim), in full -> (own text tokens, width).
@@ -26,20 +27,17 @@ class FluxTransformer {
   [[nodiscard]] at::Tensor modulate(at::Tensor const& timesteps, at::Tensor const& guidance,
                                     at::Tensor const& pooled) const;
 
-  /// What stays the same over the images of one size.
-  struct Sequence {
-    TokenLayout layout;
-    ops::RotaryTable rotary;  // own tokens, text then image
-  };
-  [[nodiscard]] Sequence make_sequence(TokenLayout const& layout, std::int64_t packed_width,
-                                       c10::Device device) const;
+  /// The angles of a rank's own tokens, text then image, which all images of a size share.
+  [[nodiscard]] ops::RotaryTable make_rotary_table(TokenLayout const& layout,
+                                                   std::int64_t packed_width,
+                                                   c10::Device device) const;
 
   /// One evaluation: latents (B, own image tokens, in_channels), text (B, own text tokens, width),
   /// modulation of the step (B, all vectors) -> prediction of the same shape as latents. A
-  /// collective of the branch.
+  /// collective of the branch; `exchange` is of the layout that `rotary` was made for.
   [[nodiscard]] at::Tensor operator()(at::Tensor const& latents, at::Tensor const& text,
-                                      at::Tensor const& modulation, Sequence const& sequence,
-                                      flux::SequenceComms const& comms) const;
+                                      at::Tensor const& modulation, ops::RotaryTable const& rotary,
+                                      flux::SequenceExchange& exchange, SideStream& beside) const;
 
  private:
   FluxConfig config_;

@@ -73,6 +73,30 @@ ResidualNorm norm_call(at::Tensor const& tokens, at::Tensor const& normed,
   return call;
 }
 
+NormAndRotate rotation_call(at::Tensor const& qkv, QueryKeyNorms const& text,
+                            QueryKeyNorms const& image, RotaryTable const& rotary,
+                            std::int64_t text_rows) {
+  NormAndRotate call;
+  call.element = element_of(qkv);
+  call.images = qkv.size(0);
+  call.rows = qkv.size(1);
+  call.text_rows = text_rows;
+  call.heads = qkv.size(3);
+  call.head_size = qkv.size(4);
+  ensure(qkv.stride(2) == call.heads * call.head_size && qkv.stride(3) == call.head_size,
+         "a row holds all queries, all keys, all values");
+  ensure(rotary.cos.size(0) == call.rows, "every token has its angles");
+  call.qkv = rows_of(qkv);
+  QueryKeyNorms const& of_text = text_rows > 0 ? text : image;
+  call.query_weight[0] = of_text.query.data_ptr();
+  call.query_weight[1] = image.query.data_ptr();
+  call.key_weight[0] = of_text.key.data_ptr();
+  call.key_weight[1] = image.key.data_ptr();
+  call.cos = rotary.cos.data_ptr<float>();
+  call.sin = rotary.sin.data_ptr<float>();
+  return call;
+}
+
 }  // namespace
 
 bool has_token_kernels_for(at::Tensor const& tokens) {
@@ -106,25 +130,33 @@ at::Tensor add_gated_then_norm(at::Tensor const& tokens, at::Tensor const& delta
 
 void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                      RotaryTable const& rotary, std::int64_t text_rows) {
-  NormAndRotate call;
-  call.element = element_of(qkv);
-  call.images = qkv.size(0);
-  call.rows = qkv.size(1);
-  call.text_rows = text_rows;
-  call.heads = qkv.size(3);
-  call.head_size = qkv.size(4);
-  ensure(qkv.stride(2) == call.heads * call.head_size && qkv.stride(3) == call.head_size,
-         "a row holds all queries, all keys, all values");
-  ensure(rotary.cos.size(0) == call.rows, "every token has its angles");
-  call.qkv = rows_of(qkv);
-  QueryKeyNorms const& of_text = text_rows > 0 ? text : image;
-  call.query_weight[0] = of_text.query.data_ptr();
-  call.query_weight[1] = image.query.data_ptr();
-  call.key_weight[0] = of_text.key.data_ptr();
-  call.key_weight[1] = image.key.data_ptr();
-  call.cos = rotary.cos.data_ptr<float>();
-  call.sin = rotary.sin.data_ptr<float>();
-  norm_and_rotate(call, current_stream());
+  norm_and_rotate(rotation_call(qkv, text, image, rotary, text_rows), current_stream());
+  check_launch();
+}
+
+void share_heads(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
+                 RotaryTable const& rotary, std::int64_t text_rows, HeadPlaces const& places,
+                 PeerSignals const& signals, unsigned blocks) {
+  share_heads(rotation_call(qkv, text, image, rotary, text_rows), places, signals, blocks,
+              current_stream());
+  check_launch();
+}
+
+void scatter_rows(at::Tensor const& from, RowScatter scatter, PeerSignals const& signals) {
+  std::int64_t const bytes = from.element_size();
+  scatter.images = from.size(0);
+  scatter.rows = from.size(1);
+  scatter.row_bytes = bytes;
+  for (std::int64_t i = from.dim() - 1; i > 1; --i) {
+    ensure(from.stride(i) * bytes == scatter.row_bytes, "rows are scattered whole");
+    scatter.row_bytes *= from.size(i);
+  }
+  ensure(is_aligned(from) && scatter.row_bytes % alignment_bytes == 0,
+         "kernels take rows of aligned elements");
+  scatter.from = static_cast<char const*>(from.data_ptr());
+  scatter.from_image_stride_bytes = from.stride(0) * bytes;
+  scatter.from_row_stride_bytes = from.stride(1) * bytes;
+  scatter_rows(scatter, signals, current_stream());
   check_launch();
 }
 

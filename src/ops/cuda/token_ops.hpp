@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ops/cuda/peer_kernels.hpp"
 #include "ops/token_ops.hpp"
 
 // ops/token_ops.hpp as one kernel each.
@@ -18,6 +19,13 @@ namespace ditbatch::ops::cuda {
                                              std::int64_t text_rows);
 void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                      RotaryTable const& rotary, std::int64_t text_rows);
+
+/// norm_and_rotate(), but written to the ranks that attend with them, with the values; collective.
+void share_heads(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
+                 RotaryTable const& rotary, std::int64_t text_rows, HeadPlaces const& places,
+                 PeerSignals const& signals, unsigned blocks);
+/// Rows of `from` (B, S, ...) to the places in `scatter`, whose source is filled in; collective.
+void scatter_rows(at::Tensor const& from, RowScatter scatter, PeerSignals const& signals);
 
 /// softmax(scale * x) of x (rows, columns) in place, columns a multiple of 8.
 void scaled_softmax(at::Tensor const& x, double scale);

@@ -1,8 +1,8 @@
-#include "models/flux/sequence_attention.hpp"
+// Exchanges by the collectives of a TensorComm: on CPUs, and between hosts.
+#include "models/flux/sequence_exchange.hpp"
 
 #include <ATen/ATen.h>
 
-#include "ops/ops.hpp"
 #include "ops/token_ops.hpp"
 
 namespace ditbatch::flux {
@@ -105,27 +105,51 @@ at::Tensor gather_keys_and_values(at::Tensor const& kv, TokenLayout const& layou
   return images.size() == 1 ? images.front() : at::cat(images);
 }
 
+class CollectiveExchange final : public SequenceExchange {
+ public:
+  CollectiveExchange(TokenLayout const& layout, TensorComm& ulysses, TensorComm& ring)
+      : layout_(layout), ulysses_(ulysses), ring_(ring) {}
+
+  [[nodiscard]] bool is_split() const override {
+    return layout_.ulysses_degree > 1 || layout_.ring_degree > 1;
+  }
+
+  [[nodiscard]] AttentionInputs share_heads(ProjectedHeads const& own, Rows rows) override {
+    ops::norm_and_rotate(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows);
+    at::Tensor qkv = own.qkv;
+    if (layout_.ulysses_degree > 1) qkv = exchange_tokens_for_heads(qkv, layout_, ulysses_);
+    at::Tensor q = qkv.select(2, 0);
+    at::Tensor kv = qkv.narrow(2, 1, 2);
+    if (layout_.ring_degree > 1) kv = gather_keys_and_values(kv, layout_, ring_);
+    if (rows == Rows::image_only) {
+      std::int64_t const image_rows = layout_.ring_image_tokens(layout_.ring);
+      q = q.narrow(1, q.size(1) - image_rows, image_rows);
+    }
+    return {q, kv};
+  }
+
+  [[nodiscard]] at::Tensor token_buffer(std::int64_t rows, std::int64_t width,
+                                        at::Tensor const& like) override {
+    return at::empty({like.size(0), rows, width}, like.options());
+  }
+
+  [[nodiscard]] at::Tensor return_tokens(at::Tensor const& results, at::Tensor const& /*place*/,
+                                         Rows rows) override {
+    if (layout_.ulysses_degree == 1) return results.flatten(2);
+    return exchange_heads_for_tokens(results, layout_, ulysses_, rows).flatten(2);
+  }
+
+ private:
+  TokenLayout layout_;
+  TensorComm& ulysses_;
+  TensorComm& ring_;
+};
+
 }  // namespace
 
-AttentionInputs gather_inputs(at::Tensor const& own_qkv, TokenLayout const& layout,
-                              SequenceComms const& comms, Rows rows) {
-  at::Tensor qkv = own_qkv;
-  if (layout.ulysses_degree > 1) qkv = exchange_tokens_for_heads(qkv, layout, comms.ulysses);
-  at::Tensor q = qkv.select(2, 0);
-  at::Tensor kv = qkv.narrow(2, 1, 2);
-  if (layout.ring_degree > 1) kv = gather_keys_and_values(kv, layout, comms.ring);
-  if (rows == Rows::image_only) {
-    std::int64_t const image_rows = layout.ring_image_tokens(layout.ring);
-    q = q.narrow(1, q.size(1) - image_rows, image_rows);
-  }
-  return {q, kv};
-}
-
-at::Tensor attend(AttentionInputs const& inputs, TokenLayout const& layout,
-                  SequenceComms const& comms, Rows rows) {
-  at::Tensor out = ops::attention(inputs.q, inputs.kv.select(2, 0), inputs.kv.select(2, 1));
-  if (layout.ulysses_degree > 1) out = exchange_heads_for_tokens(out, layout, comms.ulysses, rows);
-  return out.flatten(2);
+std::unique_ptr<SequenceExchange> make_collective_exchange(TokenLayout const& layout,
+                                                           TensorComm& ulysses, TensorComm& ring) {
+  return std::make_unique<CollectiveExchange>(layout, ulysses, ring);
 }
 
 }  // namespace ditbatch::flux

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "comm/mpi_comm.hpp"
+#include "comm/peer_signals.hpp"
+
+namespace ditbatch {
+
+/// Memory that this process has on the GPU of every rank of a group, mapped into its own addresses.
+class PeerMemory;
+
+/// Ranks of one host whose GPUs write to each other's memory, over NVLink or PCIe: an exchange
+/// between them is one kernel that writes each value where it is needed, and ends with
+/// finish_exchange() of comm/peer_signals.cuh.
+class PeerGroup {
+ public:
+  /// Collective over `comm`. Null on all ranks where some rank cannot write to some other's memory:
+  /// on several hosts, without peer access, on CPUs, in a group of one, above max_peers. Tried with
+  /// real writes.
+  [[nodiscard]] static std::unique_ptr<PeerGroup> make(UniqueMpiComm comm, c10::Device device);
+  PeerGroup(PeerGroup const&) = delete;
+  PeerGroup& operator=(PeerGroup const&) = delete;
+  ~PeerGroup();  // collective, but while an error unwinds the stack
+
+  [[nodiscard]] int size() const { return signals_.ranks; }
+  [[nodiscard]] int rank() const { return signals_.rank; }
+
+  /// Memory that is used by turns: an exchange may write to one arena while the other is read.
+  enum class Arena { heads, tokens };
+  /// At least `bytes` on every rank; element i is rank i's, at the same addresses until a larger
+  /// one is asked for. What was given before stays valid. All ranks ask for the same; collective
+  /// where it has to grow.
+  [[nodiscard]] std::vector<std::byte*> memory(Arena arena, std::size_t bytes);
+
+  /// For the kernel of the next exchange, which `name` tells to whoever watches.
+  [[nodiscard]] PeerSignals const& begin_exchange(std::string const& name) const;
+  void watch(std::function<void(std::string const&)> watcher) { watcher_ = std::move(watcher); }
+
+  /// Lets no kernel wait any more, from any thread; the job is lost.
+  void abort() noexcept;
+
+ private:
+  PeerGroup(UniqueMpiComm comm, c10::Device device);
+  [[nodiscard]] bool works();
+
+  UniqueMpiComm comm_;
+  c10::Device device_;
+  PeerSignals signals_;
+  std::unique_ptr<PeerMemory> signal_memory_;
+  std::array<std::vector<std::unique_ptr<PeerMemory>>, 2> arenas_;  // the last one is the largest
+  std::function<void(std::string const&)> watcher_;
+  std::uint64_t* given_up_ = nullptr;  // mapped host memory
+};
+
+}  // namespace ditbatch

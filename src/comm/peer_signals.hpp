@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+
+// Plain data for kernels that write to other GPUs' memory: nvcc reads neither MPI nor LibTorch.
+namespace ditbatch {
+
+constexpr int max_peers = 16;
+
+/// How ranks that write to each other's memory know that all have written: rank r has a counter
+/// for each rank s, arrived[r] + s, where s stores the number of the last exchange it finished.
+/// Pointers are valid in this process; arrived[rank] is this rank's own.
+struct PeerSignals {
+  int ranks = 1;
+  int rank = 0;
+  std::uint64_t* arrived[max_peers] = {};
+  std::uint64_t* exchanges = nullptr;       // this rank's exchanges so far
+  unsigned* finished_blocks = nullptr;      // of the exchange that runs
+  std::uint64_t const* given_up = nullptr;  // host memory; not zero: nobody waits any more
+};
+
+}  // namespace ditbatch
