@@ -117,6 +117,27 @@ bool splits_k(cublasLtMatmulAlgo_t const& algorithm) {
   return split_k > 1;
 }
 
+cublasStatus_t launch(Problem const& problem, GemmOperands const& operands,
+                      cublasLtMatmulAlgo_t const& algorithm) {
+  at::Tensor const workspace = at::empty({static_cast<std::int64_t>(gemm_workspace_bytes)},
+                                         at::TensorOptions().dtype(at::kByte).device(at::kCUDA));
+  float const one = 1.0F;
+  float const zero = 0.0F;
+  return cublasLtMatmul(at::cuda::getCurrentCUDABlasLtHandle(), problem.matmul.get(), &one,
+                        operands.weight, problem.weight.get(), operands.x, problem.x.get(), &zero,
+                        operands.out, problem.out.get(), operands.out, problem.out.get(),
+                        &algorithm, workspace.data_ptr(), gemm_workspace_bytes,
+                        at::cuda::getCurrentCUDAStream().stream());
+}
+
+bool takes(Problem const& problem, cublasLtMatmulAlgo_t const& algorithm) {
+  cublasLtMatmulHeuristicResult_t result{};
+  cublasStatus_t const status = cublasLtMatmulAlgoCheck(
+      at::cuda::getCurrentCUDABlasLtHandle(), problem.matmul.get(), problem.weight.get(),
+      problem.x.get(), problem.out.get(), problem.out.get(), &algorithm, &result);
+  return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= gemm_workspace_bytes;
+}
+
 }  // namespace
 
 GemmStrides contiguous_strides(GemmShape const& shape) {
@@ -125,17 +146,16 @@ GemmStrides contiguous_strides(GemmShape const& shape) {
 
 void run_gemm(GemmShape const& shape, GemmStrides const& strides, GemmOperands const& operands,
               cublasLtMatmulAlgo_t const& algorithm) {
+  check_lt(launch(make_problem(shape, strides, operands.bias), operands, algorithm), "matmul");
+}
+
+bool try_gemm(GemmShape const& shape, GemmStrides const& strides, GemmOperands const& operands,
+              cublasLtMatmulAlgo_t const& algorithm) {
   Problem const problem = make_problem(shape, strides, operands.bias);
-  at::Tensor const workspace = at::empty({static_cast<std::int64_t>(gemm_workspace_bytes)},
-                                         at::TensorOptions().dtype(at::kByte).device(at::kCUDA));
-  float const one = 1.0F;
-  float const zero = 0.0F;
-  check_lt(cublasLtMatmul(at::cuda::getCurrentCUDABlasLtHandle(), problem.matmul.get(), &one,
-                          operands.weight, problem.weight.get(), operands.x, problem.x.get(), &zero,
-                          operands.out, problem.out.get(), operands.out, problem.out.get(),
-                          &algorithm, workspace.data_ptr(), gemm_workspace_bytes,
-                          at::cuda::getCurrentCUDAStream().stream()),
-           "matmul");
+  if (!takes(problem, algorithm)) return false;
+  if (launch(problem, operands, algorithm) == CUBLAS_STATUS_SUCCESS) return true;
+  (void)cudaGetLastError();  // or the next kernel would be blamed
+  return false;
 }
 
 std::vector<cublasLtMatmulAlgo_t> proposed_algorithms(GemmShape const& shape,

@@ -40,14 +40,21 @@ struct GemmOperands {
 void run_gemm(GemmShape const& shape, GemmStrides const& strides, GemmOperands const& operands,
               cublasLtMatmulAlgo_t const& algorithm);
 
+/// The same with an algorithm that may have been proposed for another shape; false where cuBLASLt
+/// refuses it for this one.
+[[nodiscard]] bool try_gemm(GemmShape const& shape, GemmStrides const& strides,
+                            GemmOperands const& operands, cublasLtMatmulAlgo_t const& algorithm);
+
 /// What cuBLASLt proposes for a shape, best first, without those that split K.
 [[nodiscard]] std::vector<cublasLtMatmulAlgo_t> proposed_algorithms(GemmShape const& shape,
                                                                     GemmStrides const& strides);
 
-/// The fastest algorithm that gives every row the bits of the canonical one, which is the first
-/// that cuBLASLt proposes for many rows of the same product. Whether it does is tried on random
-/// numbers, once a shape and process; none does: the canonical one itself, or null where it does
-/// not take the shape's alignment. Synchronises at the first call for a shape: not while capturing.
+/// A fast algorithm that gives every row the bits of the canonical one, which is the first that
+/// cuBLASLt proposes for many rows of the same product: its best proposal for the shape that does,
+/// or another one that does and is clearly faster, be it proposed for a neighbouring shape. Tried
+/// and timed on random numbers, once a shape and process: the bits are the same in every process,
+/// the algorithm that makes them may differ. None agrees: the canonical one itself, or null for a
+/// batch or a lower alignment. Synchronises at the first call for a shape: not while capturing.
 [[nodiscard]] cublasLtMatmulAlgo_t const* algorithm_for(GemmShape const& shape);
 
 }  // namespace ditbatch::ops::cuda

@@ -1,5 +1,5 @@
-// Which cuBLASLt algorithm a product runs with: fast for its number of rows, with the bits of one
-// canonical algorithm whatever that number is.
+// Which cuBLASLt algorithm a product runs with: the fastest candidate for its number of rows that
+// has the bits of one canonical algorithm, whatever that number is.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAFunctions.h>
 
@@ -10,9 +10,12 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "ops/cuda/gemm.hpp"
+#include "ops/cuda/gemm_candidates.hpp"
+#include "ops/cuda/gemm_timing.hpp"
 
 namespace ditbatch::ops::cuda {
 
@@ -20,12 +23,7 @@ namespace {
 
 constexpr std::int64_t canonical_rows = 4608;  // FLUX.1 at 1024x1024 with 512 text tokens
 
-// Operands of a shape.
-struct Operands {
-  at::Tensor x, weight, bias;  // (batch, m, k), (n, k), (n)
-};
-
-Operands drawn_operands(GemmShape const& shape) {
+GemmTensors drawn_operands(GemmShape const& shape) {
   auto const options = at::TensorOptions().dtype(shape.dtype).device(at::kCUDA);
   // Drawn apart from the default generator: how many shapes were tried must not change what others
   // draw from it.
@@ -40,8 +38,8 @@ Operands drawn_operands(GemmShape const& shape) {
 // Every product is zero, and what comes out is the rounding error of the order in which it was
 // summed: another order shows in nearly every element, where in an ordinary product the rounding to
 // 16 bits hides it from most.
-Operands cancelling_operands(GemmShape const& shape) {
-  Operands operands = drawn_operands(shape);
+GemmTensors cancelling_operands(GemmShape const& shape) {
+  GemmTensors operands = drawn_operands(shape);
   std::int64_t const half = shape.k / 2;
   operands.x.narrow(2, half, half).copy_(operands.x.narrow(2, 0, half).neg());
   operands.weight.narrow(1, half, half).copy_(operands.weight.narrow(1, 0, half));
@@ -49,18 +47,20 @@ Operands cancelling_operands(GemmShape const& shape) {
   return operands;
 }
 
-at::Tensor product(GemmShape const& shape, Operands const& operands,
+// Undefined where cuBLASLt refuses the algorithm.
+at::Tensor product(GemmShape const& shape, GemmTensors const& operands,
                    cublasLtMatmulAlgo_t const& algorithm) {
   at::Tensor const out = at::empty({shape.batch, shape.m, shape.n}, operands.x.options());
   void const* bias = shape.bias == GemmShape::Bias::present ? operands.bias.data_ptr() : nullptr;
-  run_gemm(shape, contiguous_strides(shape),
-           {operands.x.data_ptr(), operands.weight.data_ptr(), bias, out.data_ptr()}, algorithm);
-  return out;
+  bool const is_made = try_gemm(
+      shape, contiguous_strides(shape),
+      {operands.x.data_ptr(), operands.weight.data_ptr(), bias, out.data_ptr()}, algorithm);
+  return is_made ? out : at::Tensor();
 }
 
 // Operands, and what the canonical algorithm makes of them in one long product.
 struct Trial {
-  Operands operands;
+  GemmTensors operands;
   at::Tensor expected;
 };
 
@@ -68,10 +68,16 @@ std::array<Trial, 2> make_trials(GemmShape const& shape, cublasLtMatmulAlgo_t co
   GemmShape one = shape;
   one.m *= one.batch;
   one.batch = 1;
-  auto const trial = [&](Operands const& operands) {
-    return Trial{operands, product(one, operands, canonical).view({shape.batch, shape.m, shape.n})};
+  auto const trial = [&](GemmTensors const& operands) {
+    at::Tensor const expected = product(one, operands, canonical);
+    require(expected.defined(), ExitCode::unhealthy,
+            "cuBLASLt refuses its own algorithm for " + std::to_string(one.m) + " rows of K " +
+                std::to_string(one.k) + ", N " + std::to_string(one.n) +
+                " (a row's bits would depend on the layout) try another CUDA version");
+    return Trial{operands, expected.view({shape.batch, shape.m, shape.n})};
   };
-  return {trial(drawn_operands(shape)), trial(cancelling_operands(shape))};
+  // The stricter one first: it refuses most of those that are to be refused.
+  return {trial(cancelling_operands(shape)), trial(drawn_operands(shape))};
 }
 
 cublasLtMatmulAlgo_t canonical_algorithm(GemmShape shape) {
@@ -89,13 +95,17 @@ cublasLtMatmulAlgo_t canonical_algorithm(GemmShape shape) {
 std::unique_ptr<cublasLtMatmulAlgo_t> choose(GemmShape const& shape) {
   cublasLtMatmulAlgo_t const canonical = canonical_algorithm(shape);
   std::array<Trial, 2> const trials = make_trials(shape, canonical);
-  for (cublasLtMatmulAlgo_t const& proposed :
-       proposed_algorithms(shape, contiguous_strides(shape))) {
+  std::vector<cublasLtMatmulAlgo_t> agreeing;
+  for (cublasLtMatmulAlgo_t const& candidate : candidate_algorithms(shape, canonical)) {
     auto const agrees = [&](Trial const& trial) {
-      return at::equal(product(shape, trial.operands, proposed), trial.expected);
+      at::Tensor const made = product(shape, trial.operands, candidate);
+      return made.defined() && at::equal(made, trial.expected);
     };
-    if (std::all_of(trials.begin(), trials.end(), agrees))
-      return std::make_unique<cublasLtMatmulAlgo_t>(proposed);
+    if (std::all_of(trials.begin(), trials.end(), agrees)) agreeing.push_back(candidate);
+  }
+  if (!agreeing.empty()) {
+    return std::make_unique<cublasLtMatmulAlgo_t>(
+        fastest_algorithm(shape, trials.back().operands, agreeing));
   }
   bool const is_plain = shape.batch == 1 && shape.alignment_bytes == 256;
   return is_plain ? std::make_unique<cublasLtMatmulAlgo_t>(canonical) : nullptr;
@@ -104,7 +114,8 @@ std::unique_ptr<cublasLtMatmulAlgo_t> choose(GemmShape const& shape) {
 }  // namespace
 
 cublasLtMatmulAlgo_t const* algorithm_for(GemmShape const& shape) {
-  // Chosen once a process: what is cached is a pure function of its key.
+  // Chosen once a process. What is cached makes the same bits in every process, though ranks may
+  // have measured differently and chosen different algorithms.
   static std::mutex mutex;
   static std::map<std::pair<int, GemmShape>, std::unique_ptr<cublasLtMatmulAlgo_t>> cache;
   std::scoped_lock const lock(mutex);
