@@ -5,12 +5,13 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include "comm/cuda_device.hpp"
+#include "ops/cuda/memset_nodes.hpp"
 
 namespace ditbatch {
 
 struct StepGraph::Captured {
   c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();  // the default one cannot capture
-  at::cuda::CUDAGraph graph;
+  at::cuda::CUDAGraph graph{/*keep_graph=*/true};
 };
 
 StepGraph::StepGraph(std::function<void()> const& body) : captured_(std::make_unique<Captured>()) {
@@ -22,6 +23,8 @@ StepGraph::StepGraph(std::function<void()> const& body) : captured_(std::make_un
   captured_->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
   body();
   captured_->graph.capture_end();
+  ops::cuda::make_memsets_kernels(captured_->graph.raw_cuda_graph());
+  captured_->graph.instantiate();
 }
 
 StepGraph::~StepGraph() = default;

@@ -31,15 +31,15 @@ DeviceMarks::~DeviceMarks() {
   (void)cudaFreeHost(word_);
 }
 
+DeviceMark DeviceMarks::mark(std::string const& call) {
+  std::scoped_lock const lock(mutex_);
+  auto found = std::find(names_.begin(), names_.end(), call);
+  if (found == names_.end()) found = names_.insert(names_.end(), call);
+  return {counter_, word_, static_cast<std::uint16_t>(found - names_.begin())};
+}
+
 void DeviceMarks::enter(std::string const& call) {
-  std::uint16_t name = 0;
-  {
-    std::scoped_lock const lock(mutex_);
-    auto found = std::find(names_.begin(), names_.end(), call);
-    if (found == names_.end()) found = names_.insert(names_.end(), call);
-    name = static_cast<std::uint16_t>(found - names_.begin());
-  }
-  launch_mark(counter_, word_, name, c10::cuda::getCurrentCUDAStream().stream());
+  launch_mark(mark(call), c10::cuda::getCurrentCUDAStream().stream());
   check_cuda(cudaGetLastError());
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/peer_signals.hpp"
 #include "core/activity.hpp"
 
 namespace ditbatch {
@@ -24,6 +25,8 @@ class DeviceMarks {
   DeviceMarks& operator=(DeviceMarks const&) = delete;
   ~DeviceMarks();
 
+  /// For a kernel that leaves the mark itself.
+  [[nodiscard]] DeviceMark mark(std::string const& call);
   /// Enqueues a mark on the current stream, captured if the stream is capturing.
   void enter(std::string const& call);
 
@@ -37,8 +40,6 @@ class DeviceMarks {
   std::vector<std::string> names_;
 };
 
-/// Counts one call and writes its mark: word = ++counter << 16 | name.
-void launch_mark(std::uint64_t* counter, std::uint64_t* word, std::uint16_t name,
-                 cudaStream_t stream);
+void launch_mark(DeviceMark const& mark, cudaStream_t stream);
 
 }  // namespace ditbatch

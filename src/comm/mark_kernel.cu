@@ -1,23 +1,16 @@
-#include <cuda_runtime_api.h>
-
-#include <cstdint>
+#include "comm/peer_signals.cuh"
 
 namespace ditbatch {
 
 namespace {
 
-__global__ void mark_kernel(std::uint64_t* counter, std::uint64_t volatile* word,
-                            std::uint16_t name) {
-  *counter += 1;
-  *word = *counter << 16U | name;
-}
+__global__ void mark_kernel(DeviceMark const mark) { leave_mark(mark); }
 
 }  // namespace
 
 // Declared in comm/device_marks.hpp, which this compiler does not read.
-void launch_mark(std::uint64_t* counter, std::uint64_t* word, std::uint16_t name,
-                 cudaStream_t stream) {
-  mark_kernel<<<1, 1, 0, stream>>>(counter, word, name);
+void launch_mark(DeviceMark const& mark, cudaStream_t stream) {
+  mark_kernel<<<1, 1, 0, stream>>>(mark);
 }
 
 }  // namespace ditbatch

@@ -15,7 +15,7 @@ std::vector<std::byte*> PeerGroup::memory(Arena /*arena*/, std::size_t /*bytes*/
   ensure(false, "a build without CUDA has no peer memory");
   return {};
 }
-PeerSignals const& PeerGroup::begin_exchange(std::string const& /*name*/) const { return signals_; }
+PeerSignals PeerGroup::signals_for(std::string const& /*name*/) const { return signals_; }
 void PeerGroup::abort() noexcept {}
 
 }  // namespace ditbatch

@@ -55,12 +55,14 @@ CallObserver make_call_observer(Activity& activity, c10::Device device) {
   if (device.is_cuda()) {
     auto const marks = std::make_shared<DeviceMarks>();
     activity.follow_device([marks] { return marks->last(); });
-    return {[marks](std::string const& call) { marks->enter(call); }, [] {}};
+    return {[marks](std::string const& call) { marks->enter(call); }, [] {},
+            [marks](std::string const& call) { return marks->mark(call); }};
   }
 #endif
   ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
   return {[&activity](std::string const& call) { activity.enter_call(call); },
-          [&activity] { activity.leave_call(); }};
+          [&activity] { activity.leave_call(); },
+          [](std::string const& /*call*/) { return DeviceMark{}; }};
 }
 
 void observe(MeshComms& comms, CallObserver const& observer) {
@@ -73,7 +75,7 @@ void observe(MeshComms& comms, CallObserver const& observer) {
   wrap(comms.cfg, "cfg");
   wrap(comms.ring, "ring");
   wrap(comms.ulysses, "ulysses");
-  if (comms.peers) comms.peers->watch(observer.enter);
+  if (comms.peers) comms.peers->watch(observer.mark);
 }
 
 }  // namespace ditbatch

@@ -14,6 +14,7 @@ namespace ditbatch {
 struct CallObserver {
   std::function<void(std::string const& call)> enter;
   std::function<void()> leave;
+  std::function<DeviceMark(std::string const& call)> mark;  // for a kernel that tells it itself
 };
 
 /// Tells the Activity which collective this rank stands in: on CPUs as it calls them, on GPUs by

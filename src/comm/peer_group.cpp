@@ -83,6 +83,7 @@ bool PeerGroup::works() {
     std::byte* const to = memory + trial_offset + static_cast<std::size_t>(rank()) * sizeof sent;
     if (cudaMemcpy(to, &sent, sizeof sent, cudaMemcpyDefault) != cudaSuccess) mine = 0;
   }
+  if (cudaDeviceSynchronize() != cudaSuccess) mine = 0;  // small copies return before they arrive
   check_mpi(MPI_Barrier(comm_.get()));
   std::vector<std::uint64_t> found(static_cast<std::size_t>(size()));
   if (cudaMemcpy(found.data(), own + trial_offset, found.size() * sizeof sent, cudaMemcpyDefault) !=
@@ -111,9 +112,10 @@ std::vector<std::byte*> PeerGroup::memory(Arena arena, std::size_t bytes) {
   return made.back()->of_ranks();
 }
 
-PeerSignals const& PeerGroup::begin_exchange(std::string const& name) const {
-  if (watcher_) watcher_(name);
-  return signals_;
+PeerSignals PeerGroup::signals_for(std::string const& name) const {
+  PeerSignals signals = signals_;
+  if (mark_) signals.mark = mark_(name);
+  return signals;
 }
 
 void PeerGroup::abort() noexcept { std::atomic_ref<std::uint64_t>(*given_up_).store(1); }

@@ -40,9 +40,9 @@ class PeerGroup {
   /// where it has to grow.
   [[nodiscard]] std::vector<std::byte*> memory(Arena arena, std::size_t bytes);
 
-  /// For the kernel of the next exchange, which `name` tells to whoever watches.
-  [[nodiscard]] PeerSignals const& begin_exchange(std::string const& name) const;
-  void watch(std::function<void(std::string const&)> watcher) { watcher_ = std::move(watcher); }
+  /// For the kernel of the next exchange, which tells `name` to whoever watches.
+  [[nodiscard]] PeerSignals signals_for(std::string const& name) const;
+  void watch(std::function<DeviceMark(std::string const&)> mark) { mark_ = std::move(mark); }
 
   /// Lets no kernel wait any more, from any thread; the job is lost.
   void abort() noexcept;
@@ -56,7 +56,7 @@ class PeerGroup {
   PeerSignals signals_;
   std::unique_ptr<PeerMemory> signal_memory_;
   std::array<std::vector<std::unique_ptr<PeerMemory>>, 2> arenas_;  // the last one is the largest
-  std::function<void(std::string const&)> watcher_;
+  std::function<DeviceMark(std::string const&)> mark_;
   std::uint64_t* given_up_ = nullptr;  // mapped host memory
 };
 

@@ -6,6 +6,13 @@
 
 namespace ditbatch {
 
+/// Tells the host that this kernel runs.
+__device__ inline void leave_mark(DeviceMark const& mark) {
+  if (mark.counter == nullptr || blockIdx.x != 0 || blockIdx.y != 0 || threadIdx.x != 0) return;
+  *mark.counter += 1;
+  *static_cast<std::uint64_t volatile*>(mark.word) = *mark.counter << 16U | mark.name;
+}
+
 /// Ends an exchange; all threads of all blocks call it once, after their last write. The block that
 /// comes last tells the other ranks and waits until all of them have written to this rank: what
 /// follows on the stream may read it.

@@ -12,6 +12,8 @@
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
+
+#include "ops/cuda/memset_nodes.hpp"
 #endif
 
 namespace ditbatch::ops {
@@ -47,7 +49,7 @@ struct GraphedCall::Captured {
   void capture(Function const& function, GraphPool& pool) {
     c10::cuda::getCurrentCUDAStream().synchronize();
     c10::cuda::CUDAStreamGuard const on_stream(c10::cuda::getStreamFromPool());
-    auto made = std::make_shared<at::cuda::CUDAGraph>();
+    auto made = std::make_shared<at::cuda::CUDAGraph>(/*keep_graph=*/true);
     // Other threads (the writer's, the watchdog's) may use CUDA meanwhile.
     made->capture_begin(pool.id(), cudaStreamCaptureModeThreadLocal);
     try {
@@ -57,6 +59,8 @@ struct GraphedCall::Captured {
       throw;
     }
     made->capture_end();
+    cuda::make_memsets_kernels(made->raw_cuda_graph());
+    made->instantiate();
     pool.remember(made);
     graph = std::move(made);
   }

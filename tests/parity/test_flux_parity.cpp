@@ -118,6 +118,7 @@ BOOST_DATA_TEST_CASE(one_transformer_step_agrees, boost::unit_test::data::make(p
   auto const transformer = loaded.model<FluxTransformer>("transformer", loaded.configs.transformer);
   TokenLayout const layout = make_token_layout(11, 15, {});
   SelfTensorComm self;
+  auto const exchange = flux::make_collective_exchange(layout, self, self);
   SideStream beside(at::kCPU);
   at::Tensor const text =
       transformer.project_text(references.at("step.encoder_hidden_states"), layout).unsqueeze(0);
@@ -125,7 +126,7 @@ BOOST_DATA_TEST_CASE(one_transformer_step_agrees, boost::unit_test::data::make(p
                                                      references.at("step.pooled_projections"));
   at::Tensor const made =
       transformer(references.at("step.hidden_states"), text, modulation.select(0, 0),
-                  transformer.make_sequence(layout, 5, at::kCPU), {self, self, beside});
+                  transformer.make_rotary_table(layout, 5, at::kCPU), *exchange, beside);
   BOOST_TEST(relative_difference(made, references.at("step.prediction")) < 1e-4);
 }
 

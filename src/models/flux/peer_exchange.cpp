@@ -16,10 +16,6 @@ namespace {
 // What token_buffer() is asked for at most, in widths of a token: attention and MLP side by side.
 constexpr std::int64_t widest_token = 5;
 
-// Blocks of an exchange that hides behind a product: enough to fill the links, few enough to leave
-// the product its multiprocessors.
-constexpr unsigned blocks_beside_product = 48;
-
 constexpr std::size_t alignment = 256;
 
 std::size_t aligned(std::int64_t bytes) {
@@ -61,9 +57,8 @@ class PeerExchange final : public SequenceExchange {
   [[nodiscard]] bool is_split() const override { return true; }
 
   [[nodiscard]] AttentionInputs share_heads(ProjectedHeads const& own, Rows rows) override {
-    unsigned const blocks = own.beside == Beside::product ? blocks_beside_product : 0;
     ops::cuda::share_heads(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows,
-                           places_, peers_.begin_exchange("branch share_heads"), blocks);
+                           places_, peers_.signals_for("branch share_heads"));
     std::byte* const memory = heads_[own_];
     at::Tensor q =
         at::from_blob(memory, {images_, query_rows(layout_.ring), heads_each_, head_size_}, like_);
@@ -85,7 +80,8 @@ class PeerExchange final : public SequenceExchange {
 
   [[nodiscard]] at::Tensor return_tokens(at::Tensor const& results, at::Tensor const& place,
                                          Rows rows) override {
-    ensure(place.data_ptr() == tokens_[own_], "tokens are returned to a token buffer");
+    ensure(place.numel() == 0 || place.data_ptr() == tokens_[own_],
+           "tokens are returned to a token buffer");
     ops::cuda::RowScatter scatter;
     std::int64_t const element_bytes = place.element_size();
     scatter.to_row_stride_bytes = place.stride(1) * element_bytes;
@@ -108,7 +104,7 @@ class PeerExchange final : public SequenceExchange {
       add(u, layout_.image[rank].size, rows == Rows::all ? layout_.text[rank].size : 0);
     }
     ensure(begin == results.size(1), "every row has an owner");
-    ops::cuda::scatter_rows(results, scatter, peers_.begin_exchange("branch return_tokens"));
+    ops::cuda::scatter_rows(results, scatter, peers_.signals_for("branch return_tokens"));
     return place;
   }
 

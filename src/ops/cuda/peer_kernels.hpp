@@ -23,10 +23,9 @@ struct HeadPlaces {
 };
 
 /// Norms and rotates queries and keys as norm_and_rotate() does, and writes them and the values to
-/// the ranks that attend with them; `call.qkv` stays as it is. With `blocks` the kernel leaves the
-/// rest of the GPU to what runs beside it; 0 takes all.
+/// the ranks that attend with them; `call.qkv` stays as it is.
 void share_heads(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const& signals,
-                 unsigned blocks, cudaStream_t stream);
+                 cudaStream_t stream);
 
 /// Rows [begin, the next segment's begin) of each image, written to `to` on.
 struct RowSegment {

@@ -12,6 +12,7 @@ constexpr unsigned rows_at_once = threads / 32;
 __global__ void __launch_bounds__(threads)
     scatter_rows_kernel(__grid_constant__ RowScatter const scatter,
                         __grid_constant__ PeerSignals const signals) {
+  leave_mark(signals.mark);
   unsigned const lane = threadIdx.x % 32;
   std::int64_t const row = blockIdx.x * rows_at_once + threadIdx.x / 32;
   std::int64_t const image = blockIdx.y;

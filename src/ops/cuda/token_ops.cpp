@@ -136,8 +136,8 @@ void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyN
 
 void share_heads(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                  RotaryTable const& rotary, std::int64_t text_rows, HeadPlaces const& places,
-                 PeerSignals const& signals, unsigned blocks) {
-  share_heads(rotation_call(qkv, text, image, rotary, text_rows), places, signals, blocks,
+                 PeerSignals const& signals) {
+  share_heads(rotation_call(qkv, text, image, rotary, text_rows), places, signals,
               current_stream());
   check_launch();
 }

@@ -23,7 +23,7 @@ void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyN
 /// norm_and_rotate(), but written to the ranks that attend with them, with the values; collective.
 void share_heads(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                  RotaryTable const& rotary, std::int64_t text_rows, HeadPlaces const& places,
-                 PeerSignals const& signals, unsigned blocks);
+                 PeerSignals const& signals);
 /// Rows of `from` (B, S, ...) to the places in `scatter`, whose source is filled in; collective.
 void scatter_rows(at::Tensor const& from, RowScatter scatter, PeerSignals const& signals);
 
