@@ -69,7 +69,7 @@ void measure(MeshComms const& comms, std::int64_t image_tokens) {
           [&](std::vector<at::Tensor> const&) {
             at::Tensor last;
             for (int i = 0; i < blocks; ++i) last = work();
-            return std::vector{last.narrow(1, 0, 1)};
+            return std::vector{last.narrow(1, 0, 1).clone()};
           },
           ops::CudaGraphs::on, ops::make_graph_pool());
       return best_us(call, weight);

@@ -104,6 +104,7 @@ class PeerExchange final : public SequenceExchange {
       add(u, layout_.image[rank].size, rows == Rows::all ? layout_.text[rank].size : 0);
     }
     ensure(begin == results.size(1), "every row has an owner");
+    scatter.first_row = begin * layout_.ulysses / layout_.ulysses_degree;
     ops::cuda::scatter_rows(results, scatter, peers_.signals_for("branch return_tokens"));
     return place;
   }
@@ -125,6 +126,7 @@ class PeerExchange final : public SequenceExchange {
     ops::cuda::HeadPlaces places;
     places.query_groups = layout_.ulysses_degree;
     places.key_copies = layout_.ring_degree;
+    places.first_group = layout_.ulysses;
     places.query_rows = query_rows(layout_.ring);
     places.key_rows = key_rows();
     std::size_t const first = layout_.index_of(layout_.ring, 0);

@@ -17,7 +17,7 @@ __global__ void __launch_bounds__(rotate_threads, blocks_per_sm<T>)
   T* const qkv =
       static_cast<T*>(call.qkv.data) + image * call.qkv.image_stride + row * call.qkv.row_stride;
   int const queries_and_keys = 2 * static_cast<int>(call.heads);
-  rotate_row<T, HeadSize>(call, image, row, queries_and_keys,
+  rotate_row<T, HeadSize>(call, image, row, queries_and_keys, 0,
                           [&](int head, int channel, Vector const& x) {
                             ditbatch::ops::cuda::store(qkv + head * HeadSize + channel, x);
                           });

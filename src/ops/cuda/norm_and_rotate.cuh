@@ -20,10 +20,11 @@ __device__ float sum_over_head(float x) {
 }
 
 /// Of row `row` of image `image`: store(head, channel, eight values) for the first `count` heads of
-/// the row, queries, keys and values; values come as they are.
+/// the row, queries, keys and values, each of them beginning with head `first_head` of its kind;
+/// values come as they are.
 template <class T, int HeadSize, class Store>
 __device__ void rotate_row(NormAndRotate const& call, std::int64_t image, std::int64_t row,
-                           int count, Store const& store) {
+                           int count, int first_head, Store const& store) {
   constexpr float eps = 1e-6F;
   constexpr int heads_in_flight = 3;  // of a thread, on their way from memory at once
   constexpr int lanes = HeadSize / vector_width;
@@ -34,19 +35,24 @@ __device__ void rotate_row(NormAndRotate const& call, std::int64_t image, std::i
   int const heads = static_cast<int>(call.heads);
   T const* const qkv = static_cast<T const*>(call.qkv.data) + image * call.qkv.image_stride +
                        row * call.qkv.row_stride + channel;
+  auto const head_at = [&](int place) {
+    int const kind_begin = place / heads * heads;
+    int const turned = place - kind_begin + first_head;
+    return kind_begin + (turned < heads ? turned : turned - heads);
+  };
   for (int begin = first; begin < count; begin += heads_in_flight * heads_at_once) {
     Packed<T> packed[heads_in_flight];
 #pragma unroll
     for (int i = 0; i < heads_in_flight; ++i) {
-      int const head = begin + i * heads_at_once;
-      if (head < count) packed[i] = load_packed(qkv + head * HeadSize);
+      int const place = begin + i * heads_at_once;
+      if (place < count) packed[i] = load_packed(qkv + head_at(place) * HeadSize);
     }
     Vector const cos = load(call.cos + row * HeadSize + channel);
     Vector const sin = load(call.sin + row * HeadSize + channel);
 #pragma unroll
     for (int i = 0; i < heads_in_flight; ++i) {
-      int const head = begin + i * heads_at_once;
-      if (head >= count) continue;
+      if (begin + i * heads_at_once >= count) continue;
+      int const head = head_at(begin + i * heads_at_once);
       Vector x = unpack(packed[i]);
       if (head < 2 * heads) {
         float squares = 0;

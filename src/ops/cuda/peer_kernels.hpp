@@ -10,6 +10,9 @@
 // Exchanges that write to other ranks' memory: no buffer is packed, sent, received or unpacked.
 namespace ditbatch::ops::cuda {
 
+// Ranks begin with different receivers: all of them writing to one at a time would wait for its
+// link.
+
 /// Where one rank's queries, keys and values of its own tokens are written to.
 struct HeadPlaces {
   int query_groups = 1;  // ranks that share the heads; each has `heads / query_groups` of them
@@ -20,6 +23,7 @@ struct HeadPlaces {
   std::int64_t query_rows = 0, key_rows = 0;  // of each image there
   std::int64_t query_row[2] = {};  // where this rank's text rows and image rows begin there
   std::int64_t key_row[2] = {};
+  int first_group = 0;  // that is written to first
 };
 
 /// Norms and rotates queries and keys as norm_and_rotate() does, and writes them and the values to
@@ -37,6 +41,7 @@ struct RowScatter {
   char const* from = nullptr;
   std::int64_t images = 0, rows = 0, row_bytes = 0;  // row_bytes: a multiple of 16
   std::int64_t from_image_stride_bytes = 0, from_row_stride_bytes = 0, to_row_stride_bytes = 0;
+  std::int64_t first_row = 0;  // that is written first
   int segments = 0;
   RowSegment segment[2 * max_peers];  // in order of their rows; empty ones are left out
 };

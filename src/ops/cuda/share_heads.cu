@@ -1,4 +1,6 @@
 // RMS norm and rotary embedding of queries and keys, written to the ranks that attend with them.
+#include <algorithm>
+
 #include "comm/peer_signals.cuh"
 #include "ops/cuda/norm_and_rotate.cuh"
 #include "ops/cuda/peer_kernels.hpp"
@@ -6,6 +8,17 @@
 namespace ditbatch::ops::cuda {
 
 namespace {
+
+// Few enough to stay until the last row: fewer blocks wait for their writes to arrive.
+constexpr unsigned blocks_per_sm = 3;
+
+unsigned multiprocessors() {
+  int device = 0;
+  int count = 1;
+  (void)cudaGetDevice(&device);
+  (void)cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
+  return static_cast<unsigned>(count);
+}
 
 template <class T, int HeadSize>
 __global__ void __launch_bounds__(rotate_threads)
@@ -15,15 +28,15 @@ __global__ void __launch_bounds__(rotate_threads)
   leave_mark(signals.mark);
   int const heads = static_cast<int>(call.heads);
   int const heads_each = heads / places.query_groups;
-  std::int64_t const row = blockIdx.x;
   std::int64_t const image = blockIdx.y;
-  if (row < call.rows) {  // a rank without tokens takes part too: the others wait for it
+  for (std::int64_t row = blockIdx.x; row < call.rows; row += gridDim.x) {
     int const stream = row < call.text_rows ? 0 : 1;
     std::int64_t const own_row = row - stream * call.text_rows;
     std::int64_t const query_row = image * places.query_rows + places.query_row[stream] + own_row;
     std::int64_t const key_row = image * places.key_rows + places.key_row[stream] + own_row;
     rotate_row<T, HeadSize>(
-        call, image, row, 3 * heads, [&](int head, int channel, Vector const& x) {
+        call, image, row, 3 * heads, places.first_group * heads_each,
+        [&](int head, int channel, Vector const& x) {
           int const kind = head / heads;  // query, key, value
           int const group = head % heads / heads_each;
           int const in_group = head % heads % heads_each;
@@ -44,8 +57,10 @@ __global__ void __launch_bounds__(rotate_threads)
 template <class T, int HeadSize>
 void launch(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const& signals,
             cudaStream_t stream) {
+  // A rank without tokens takes part too: the others wait for it.
+  unsigned const blocks = blocks_per_sm * multiprocessors();
   auto const rows = static_cast<unsigned>(call.rows);
-  dim3 const grid(rows == 0 ? 1 : rows, static_cast<unsigned>(call.images));
+  dim3 const grid(std::clamp(rows, 1U, blocks), static_cast<unsigned>(call.images));
   share_heads_kernel<T, HeadSize><<<grid, rotate_threads, 0, stream>>>(call, places, signals);
 }
 
