@@ -67,6 +67,7 @@ KernelProfile profile_of(std::vector<KernelRecord> records, ProfiledImage const&
     double const ms = ms_between(record.begin_ns, record.end_ns);
     profile.class_ms[static_cast<std::size_t>(kind)] += ms;
     profile.class_count[static_cast<std::size_t>(kind)] += 1;
+    if (kind == KernelClass::exchange) profile.exchange_us.push_back(ms * 1e3);
     // A kernel of both phases has a total in each.
     KernelTotal& total = by_name[(is_decoding ? "d" : "s") + record.name];
     total.name = record.name;
@@ -81,7 +82,26 @@ KernelProfile profile_of(std::vector<KernelRecord> records, ProfiledImage const&
   Occupation found = occupation_of(records, image);
   profile.busy_ms = static_cast<double>(found.busy_ns) * 1e-6;
   profile.gaps = std::move(found.gaps);
+  std::erase_if(records, [](KernelRecord const& record) {
+    return class_of_kernel(record.name) == KernelClass::exchange;
+  });
+  profile.exchange_exposed_ms =
+      profile.busy_ms - static_cast<double>(occupation_of(records, image).busy_ns) * 1e-6;
   return profile;
+}
+
+std::optional<double> waiting_ms(std::vector<std::vector<double> const*> const& exchange_us) {
+  std::vector<double> const& own = *exchange_us.front();
+  for (auto const* rank : exchange_us) {
+    if (rank->size() != own.size()) return std::nullopt;
+  }
+  double sum_us = 0;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    double least = own[i];
+    for (auto const* rank : exchange_us) least = std::min(least, (*rank)[i]);
+    sum_us += own[i] - least;
+  }
+  return sum_us * 1e-3;
 }
 
 }  // namespace ditbatch

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct KernelProfile {
   double busy_ms = 0;     // union of all intervals
   std::array<double, kernel_class_count> class_ms{};
   std::array<std::int64_t, kernel_class_count> class_count{};
+  double exchange_exposed_ms = 0;    // exchanges while nothing else runs
+  std::vector<double> exchange_us;   // each exchange, in their order
   std::vector<KernelTotal> kernels;  // by name, longest total first
   std::vector<KernelGap> gaps;       // longest first
   [[nodiscard]] double ms_of(KernelClass kind) const {
@@ -49,5 +52,11 @@ struct KernelProfile {
 /// sums, once in busy_ms.
 [[nodiscard]] KernelProfile profile_of(std::vector<KernelRecord> records,
                                        ProfiledImage const& image);
+
+/// How long the first rank's exchanges waited for others: what each took longer than on the rank
+/// that came to it last. Of ranks that exchange with each other; nothing where their exchanges do
+/// not correspond.
+[[nodiscard]] std::optional<double> waiting_ms(
+    std::vector<std::vector<double> const*> const& exchange_us);
 
 }  // namespace ditbatch

@@ -1,4 +1,5 @@
 // What the ranks tell rank 0, and what bench.json says of them: the same JSON.
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "bench/bench_result.hpp"
@@ -40,6 +41,12 @@ PowerReading power_from_json(json const& from) {
           from.at("power_limited_share")};
 }
 
+// To a tenth: there are thousands of them.
+std::vector<double> rounded(std::vector<double> values) {
+  for (double& value : values) value = std::round(value * 10) / 10;
+  return values;
+}
+
 json to_json(KernelProfile const& profile) {
   json classes = json::object();
   for (std::size_t i = 0; i < kernel_class_count; ++i) {
@@ -58,9 +65,14 @@ json to_json(KernelProfile const& profile) {
     gaps.push_back(
         {{"at_ms", gap.at_ms}, {"ms", gap.ms}, {"after", gap.after}, {"before", gap.before}});
   }
-  return {{"wall_ms", profile.wall_ms}, {"denoise_ms", profile.denoise_ms},
-          {"busy_ms", profile.busy_ms}, {"classes", classes},
-          {"kernels", kernels},         {"longest_gaps", gaps}};
+  return {{"wall_ms", profile.wall_ms},
+          {"denoise_ms", profile.denoise_ms},
+          {"busy_ms", profile.busy_ms},
+          {"classes", classes},
+          {"exchange_exposed_ms", profile.exchange_exposed_ms},
+          {"exchange_us", rounded(profile.exchange_us)},
+          {"kernels", kernels},
+          {"longest_gaps", gaps}};
 }
 
 KernelProfile profile_from_json(json const& from) {
@@ -68,6 +80,8 @@ KernelProfile profile_from_json(json const& from) {
   profile.wall_ms = from.at("wall_ms");
   profile.denoise_ms = from.at("denoise_ms");
   profile.busy_ms = from.at("busy_ms");
+  profile.exchange_exposed_ms = from.at("exchange_exposed_ms");
+  profile.exchange_us = from.at("exchange_us").get<std::vector<double>>();
   for (std::size_t i = 0; i < kernel_class_count; ++i) {
     json const& each = from.at("classes").at(kernel_class_names[i]);
     profile.class_ms[i] = each.at("ms");

@@ -70,6 +70,24 @@ std::string exchange_lines(CaseResult const& result) {
   return text + "\n";
 }
 
+// How much of a rank's exchanges is hidden, and how much of them is waiting.
+std::string exchange_text(CaseResult const& result, RankResult const& rank) {
+  KernelProfile const& image = rank.profile->image;
+  if (image.exchange_us.empty()) return "";
+  double const all_ms = image.ms_of(KernelClass::exchange);
+  std::string text = printed("  exchange: %.1f ms hidden behind other kernels, %.1f ms exposed",
+                             all_ms - image.exchange_exposed_ms, image.exchange_exposed_ms);
+  int const branch_size = result.layout.mesh.ring * result.layout.mesh.ulysses;
+  std::vector<std::vector<double> const*> branch{&image.exchange_us};
+  for (RankResult const& other : result.ranks) {
+    if (other.rank / branch_size == rank.rank / branch_size && other.profile)
+      branch.push_back(&other.profile->image.exchange_us);
+  }
+  if (auto const waiting = waiting_ms(branch))
+    text += printed("; %.1f ms of them waiting for ranks that came later", *waiting);
+  return text + "\n";
+}
+
 // Where the time goes that the floor does not take, of the rank that tells.
 std::string profile_text(CaseResult const& result) {
   std::string text;
@@ -95,6 +113,7 @@ std::string profile_text(CaseResult const& result) {
     }
     text += printed("  %-12s %8.2f  %4.1f %%\n", "idle", image.wall_ms - image.busy_ms,
                     100 - 100 * image.busy_ms / image.wall_ms);
+    text += exchange_text(result, rank);
     if (!image.gaps.empty() && image.gaps.front().ms > 0) {
       KernelGap const& gap = image.gaps.front();
       text += printed("  longest gap %.3f ms at %.1f ms, before %.80s\n", gap.ms, gap.at_ms,

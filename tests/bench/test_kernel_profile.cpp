@@ -37,6 +37,9 @@ BOOST_AUTO_TEST_CASE(classes_add_up_and_overlaps_count_once_as_busy) {
   BOOST_TEST(is_near(profile.ms_of(KernelClass::elementwise), 1));
   BOOST_TEST(is_near(profile.ms_of(KernelClass::decode), 17));
   BOOST_TEST(is_near(profile.busy_ms, 14 + 6 + 18));
+  BOOST_TEST(is_near(profile.exchange_exposed_ms, 4 + 1));
+  BOOST_TEST_REQUIRE(profile.exchange_us.size() == 2U);
+  BOOST_TEST((is_near(profile.exchange_us[0], 10'000) && is_near(profile.exchange_us[1], 1000)));
   BOOST_TEST_REQUIRE(profile.gaps.size() == 4U);
   BOOST_TEST((is_near(profile.gaps[0].ms, 15) && is_near(profile.gaps[0].at_ms, 26)));
   BOOST_TEST((profile.gaps[0].after == norm && profile.gaps[0].before == norm));
@@ -47,6 +50,14 @@ BOOST_AUTO_TEST_CASE(classes_add_up_and_overlaps_count_once_as_busy) {
   BOOST_TEST((profile.kernels[0].name == gemm || profile.kernels[0].name == norm ||
               profile.kernels[0].name == nccl));
   BOOST_TEST(profile_of({}, {0, 5, 10}).busy_ms == 0);
+}
+
+BOOST_AUTO_TEST_CASE(waiting_is_what_an_exchange_takes_longer_than_on_the_last_rank) {
+  std::vector<double> const first{100, 60, 80}, second{90, 75, 80}, third{95, 60, 200}, fewer{1, 2};
+  BOOST_TEST(is_near(waiting_ms({&first, &second, &third}).value(), 0.010));
+  BOOST_TEST(is_near(waiting_ms({&third, &first, &second}).value(), 0.125));
+  BOOST_TEST(is_near(waiting_ms({&first}).value(), 0));
+  BOOST_TEST(!waiting_ms({&first, &fewer}).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_ranks_kernels_become_rows_that_do_not_overlap) {
