@@ -20,7 +20,7 @@ bool has_any(std::string_view name, std::initializer_list<std::string_view> word
 KernelClass class_of_kernel(std::string_view name) {
   // What moves data first: an exchange kernel may have a product or a copy in its name.
   if (has_any(name, {"nccl", "alltoall", "all_to_all", "allgather", "all_gather", "exchange",
-                     "share_heads", "scatter_rows"}))
+                     "share_heads", "scatter_rows", "finish_copies"}))
     return KernelClass::exchange;
   if (has_any(name, {"fmha", "sdpa", "flash", "attention"})) return KernelClass::attention;
   // Before the element-wise ones: a product may have an activation at its end.

@@ -56,9 +56,11 @@ void measure(MeshComms const& comms, std::int64_t image_tokens) {
         at::randn({1, layout.ring_text_tokens(layout.ring) + layout.ring_image_tokens(layout.ring),
                    config.heads / layout.ulysses_degree, config.head_size},
                   like);
-    auto const share = [&] {
-      return way.exchange->share_heads({qkv, {weight, weight}, {weight, weight}, rotary, text},
-                                       flux::Rows::all);
+    auto const share = [&](flux::Meanwhile meanwhile) {
+      return way.exchange
+          ->share_heads({qkv, {weight, weight}, {weight, weight}, rotary, text, meanwhile},
+                        flux::Rows::all)
+          .q;
     };
     auto const give_back = [&] {
       return way.exchange->return_tokens(
@@ -74,12 +76,15 @@ void measure(MeshComms const& comms, std::int64_t image_tokens) {
           ops::CudaGraphs::on, ops::make_graph_pool());
       return best_us(call, weight);
     };
-    double const shared = timed([&] { return share().q; });
+    double const shared = timed([&] { return share(flux::Meanwhile::nothing); });
+    double const copied = timed([&] { return share(flux::Meanwhile::product); });
     double const returned = timed(give_back);
     if (rank_of(MPI_COMM_WORLD) == 0)
-      std::printf("ulysses %d, ring %d, %lld tokens a rank, %s: heads %.1f us, tokens %.1f us\n",
-                  comms.shape.ulysses, comms.shape.ring, static_cast<long long>(rows), way.name,
-                  shared, returned);
+      std::printf(
+          "ulysses %d, ring %d, %lld tokens a rank, %s: heads %.1f us, "
+          "beside a product %.1f us, tokens %.1f us\n",
+          comms.shape.ulysses, comms.shape.ring, static_cast<long long>(rows), way.name, shared,
+          copied, returned);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "support/mpi_world.hpp"
 
 using namespace ditbatch;
+using flux::Meanwhile;
 using flux::Rows;
 using test::MpiWorld;
 using test::test_device;
@@ -55,7 +56,8 @@ struct Case {
   // (q, kv, tokens) of one block.
   [[nodiscard]] std::vector<at::Tensor> run(flux::SequenceExchange& exchange,
                                             at::Tensor const& from, Rows rows,
-                                            std::int64_t token_widths) const {
+                                            std::int64_t token_widths,
+                                            Meanwhile meanwhile = Meanwhile::nothing) const {
     ops::RotaryTable const rotary{cos, sin};
     std::int64_t const text = layout.own_text().size;
     std::int64_t const width = from.size(3) * from.size(4);
@@ -65,7 +67,8 @@ struct Case {
                           token_widths * width, from)
             .narrow(2, 0, width);
     flux::AttentionInputs const inputs = exchange.share_heads(
-        {from.clone(), {text_query, text_key}, {image_query, image_key}, rotary, text}, rows);
+        {from.clone(), {text_query, text_key}, {image_query, image_key}, rotary, text, meanwhile},
+        rows);
     at::Tensor const q = inputs.q.clone();
     at::Tensor const kv = inputs.kv.clone();
     // Stands for attention: the rank's heads of the rows that it asks with.
@@ -115,11 +118,11 @@ BOOST_AUTO_TEST_CASE(peers_give_the_bits_of_collectives) {
           // Rounds without a pause: what is overwritten has to have been read.
           for (int round = 0; round < 4; ++round) {
             at::Tensor const from = each.qkv + round;
-            for (auto const& [rows, widths] :
-                 {std::make_tuple(Rows::all, std::int64_t{1}),
-                  std::make_tuple(Rows::all, std::int64_t{5}),
-                  std::make_tuple(Rows::image_only, std::int64_t{5})}) {
-              BOOST_TEST(are_equal(each.run(*peers, from, rows, widths),
+            for (auto const& [rows, widths, meanwhile] :
+                 {std::make_tuple(Rows::all, std::int64_t{1}, Meanwhile::nothing),
+                  std::make_tuple(Rows::all, std::int64_t{5}, Meanwhile::product),
+                  std::make_tuple(Rows::image_only, std::int64_t{5}, Meanwhile::product)}) {
+              BOOST_TEST(are_equal(each.run(*peers, from, rows, widths, meanwhile),
                                    each.run(*collective, from, rows, widths)),
                          "ulysses " << shape.ulysses << ", ring " << shape.ring << ", " << size.text
                                     << " + " << size.image << " tokens, " << size.images
@@ -153,7 +156,8 @@ BOOST_AUTO_TEST_CASE(graphs_exchange_too) {
                         exchange = exchanges.back()](std::vector<at::Tensor> const& inputs) {
         std::vector<at::Tensor> made;
         for (int block = 0; block < 20; ++block)
-          made = each.run(*exchange, inputs[0] + block, Rows::all, 5);
+          made = each.run(*exchange, inputs[0] + block, Rows::all, 5,
+                          block % 2 == 0 ? Meanwhile::nothing : Meanwhile::product);
         return made;
       };
       calls.emplace_back(run, ops::CudaGraphs::on, pool);

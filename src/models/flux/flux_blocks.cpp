@@ -179,8 +179,8 @@ at::Tensor SingleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
   beside_if(
       exchange.is_split(), context.beside,
       [&] {
-        inputs =
-            exchange.share_heads({qkv, norms_, norms_, context.rotary, context.text_rows}, rows);
+        inputs = exchange.share_heads(
+            {qkv, norms_, norms_, context.rotary, context.text_rows, Meanwhile::product}, rows);
       },
       [&] {
         mlp_in_.into(normed.narrow(1, begin, count), joined.narrow(2, width, mlp_ratio * width),

@@ -1,9 +1,12 @@
 // Exchanges by kernels that write to the memory of the branch's other ranks: each value goes where
 // attention or a product reads it, in one pass.
 #include <ATen/ATen.h>
+#include <ATen/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAStream.h>
 
 #include <algorithm>
 
+#include "comm/cuda_device.hpp"
 #include "comm/peer_group.hpp"
 #include "core/error.hpp"
 #include "models/flux/sequence_exchange.hpp"
@@ -21,6 +24,50 @@ constexpr std::size_t alignment = 256;
 std::size_t aligned(std::int64_t bytes) {
   return (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
 }
+
+// Copies to other ranks' memory, those to each rank on a stream of its own.
+class PeerCopies {
+ public:
+  // Copies to receiver `i` from here on, after all that the current stream has been given.
+  void begin(int i) {
+    while (static_cast<int>(streams_.size()) <= i)
+      streams_.push_back(c10::cuda::getStreamFromPool(/*isHighPriority=*/true));
+    stream_ = static_cast<std::size_t>(i);
+    wait(streams_[stream_], c10::cuda::getCurrentCUDAStream());
+  }
+
+  // The own rows of some heads, from one place to another.
+  void copy(ops::cuda::HeadPlace const& from, ops::cuda::HeadPlace const& to,
+            std::int64_t row_bytes, std::int64_t rows, std::int64_t text_rows,
+            std::int64_t images) const {
+    auto const piece = [&](std::int64_t from_row, std::int64_t to_row, std::int64_t count) {
+      if (count == 0) return;
+      check_cuda(cudaMemcpyAsync(static_cast<std::byte*>(to.memory) + to_row * row_bytes,
+                                 static_cast<std::byte const*>(from.memory) + from_row * row_bytes,
+                                 static_cast<std::size_t>(count * row_bytes), cudaMemcpyDefault,
+                                 streams_[stream_].stream()));
+    };
+    for (std::int64_t image = 0; image < images; ++image) {
+      piece(image * from.rows + from.text_row, image * to.rows + to.text_row, text_rows);
+      piece(image * from.rows + from.image_row, image * to.rows + to.image_row, rows - text_rows);
+    }
+  }
+
+  void join() const {
+    for (c10::cuda::CUDAStream const& stream : streams_)
+      wait(c10::cuda::getCurrentCUDAStream(), stream);
+  }
+
+ private:
+  static void wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& earlier) {
+    at::cuda::CUDAEvent event;
+    event.record(earlier);
+    event.block(later);
+  }
+
+  std::vector<c10::cuda::CUDAStream> streams_;
+  std::size_t stream_ = 0;
+};
 
 class PeerExchange final : public SequenceExchange {
  public:
@@ -57,8 +104,13 @@ class PeerExchange final : public SequenceExchange {
   [[nodiscard]] bool is_split() const override { return true; }
 
   [[nodiscard]] AttentionInputs share_heads(ProjectedHeads const& own, Rows rows) override {
-    ops::cuda::share_heads(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows,
-                           places_, peers_.signals_for("branch share_heads"));
+    if (own.meanwhile == Meanwhile::product && layout_.ring_degree == 1) {
+      copy_heads(own);
+    } else {
+      PeerSignals const signals = peers_.signals_for("branch share_heads");
+      ops::cuda::share_heads(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows,
+                             places_, &signals);
+    }
     std::byte* const memory = heads_[own_];
     at::Tensor q =
         at::from_blob(memory, {images_, query_rows(layout_.ring), heads_each_, head_size_}, like_);
@@ -122,26 +174,59 @@ class PeerExchange final : public SequenceExchange {
     return (rows == Rows::all ? layout_.text[rank].size : 0) + layout_.image[rank].size;
   }
 
+  // Where the own tokens stand in the memory of a rank.
+  [[nodiscard]] ops::cuda::HeadPlace query_place(std::size_t rank) const {
+    std::size_t const first = layout_.index_of(layout_.ring, 0);
+    return {heads_[rank], query_rows(layout_.ring),
+            layout_.own_text().offset - layout_.text[first].offset,
+            layout_.ring_text_tokens(layout_.ring) + layout_.own_image().offset -
+                layout_.image[first].offset};
+  }
+  [[nodiscard]] ops::cuda::HeadPlace key_value_place(std::size_t rank) const {
+    return {heads_[rank] + key_value_offset_, key_rows(), layout_.own_text().offset,
+            layout_.text.back().end() + layout_.own_image().offset};
+  }
+
   [[nodiscard]] ops::cuda::HeadPlaces head_places() const {
     ops::cuda::HeadPlaces places;
-    places.query_groups = layout_.ulysses_degree;
+    places.groups = layout_.ulysses_degree;
     places.key_copies = layout_.ring_degree;
     places.first_group = layout_.ulysses;
-    places.query_rows = query_rows(layout_.ring);
-    places.key_rows = key_rows();
-    std::size_t const first = layout_.index_of(layout_.ring, 0);
-    Shard const text = layout_.own_text();
-    Shard const image = layout_.own_image();
-    places.query_row[0] = text.offset - layout_.text[first].offset;
-    places.query_row[1] =
-        layout_.ring_text_tokens(layout_.ring) + image.offset - layout_.image[first].offset;
-    places.key_row[0] = text.offset;
-    places.key_row[1] = layout_.text.back().end() + image.offset;
     for (int ulysses = 0; ulysses < layout_.ulysses_degree; ++ulysses)
-      places.query[ulysses] = heads_[layout_.index_of(layout_.ring, ulysses)];
+      places.query[ulysses] = query_place(layout_.index_of(layout_.ring, ulysses));
     for (std::size_t rank = 0; rank < heads_.size(); ++rank)
-      places.key_value[rank] = heads_[rank] + key_value_offset_;
+      places.key_value[rank] = key_value_place(rank);
     return places;
+  }
+
+  // By the copy engines: a product that runs meanwhile keeps all multiprocessors. A kernel leaves
+  // the heads of each rank side by side, text rows first.
+  void copy_heads(ProjectedHeads const& own) {
+    std::int64_t const rows = own.qkv.size(1);
+    std::int64_t const row = heads_each_ * head_size_;  // elements
+    std::int64_t const query_size = images_ * rows * row;
+    at::Tensor const staged = at::empty({peers_.size(), 3 * query_size}, like_);
+    ops::cuda::HeadPlaces places = places_;
+    for (int peer = 0; peer < peers_.size(); ++peer) {
+      if (peer == peers_.rank()) continue;
+      at::Tensor const mine = staged[peer];
+      places.query[peer] = {mine.data_ptr(), rows, 0, own.text_rows};
+      places.key_value[peer] = {mine.narrow(0, query_size, 2 * query_size).data_ptr(), rows, 0,
+                                own.text_rows};
+    }
+    ops::cuda::share_heads(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows,
+                           places, nullptr);
+    std::int64_t const row_bytes = row * staged.element_size();
+    for (int i = 1; i < peers_.size(); ++i) {
+      int const peer = (peers_.rank() + i) % peers_.size();
+      copies_.begin(i - 1);
+      copies_.copy(places.query[peer], places_.query[peer], row_bytes, rows, own.text_rows,
+                   images_);
+      copies_.copy(places.key_value[peer], places_.key_value[peer], 2 * row_bytes, rows,
+                   own.text_rows, images_);
+    }
+    copies_.join();
+    ops::cuda::finish_copies(peers_.signals_for("branch share_heads"));
   }
 
   TokenLayout layout_;
@@ -152,6 +237,7 @@ class PeerExchange final : public SequenceExchange {
   std::vector<std::byte*> heads_, tokens_;  // of each rank
   std::size_t key_value_offset_ = 0;
   ops::cuda::HeadPlaces places_;
+  PeerCopies copies_;
 };
 
 }  // namespace

@@ -16,12 +16,16 @@ namespace ditbatch::flux {
 /// Whose results are wanted.
 enum class Rows { all, image_only };
 
+/// What the GPU computes while heads are shared.
+enum class Meanwhile { nothing, product };
+
 /// A rank's own tokens, text then image, as the linear layers leave them.
 struct ProjectedHeads {
   at::Tensor qkv;  // (B, S, 3, H, D)
   ops::QueryKeyNorms text_norms, image_norms;
   ops::RotaryTable const& rotary;
   std::int64_t text_rows = 0;
+  Meanwhile meanwhile = Meanwhile::nothing;
 };
 
 /// What a rank's attention call reads: q (B, rows, h, D), keys and values (B, all tokens, 2, h, D),

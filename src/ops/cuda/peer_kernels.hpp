@@ -13,23 +13,29 @@ namespace ditbatch::ops::cuda {
 // Ranks begin with different receivers: all of them writing to one at a time would wait for its
 // link.
 
-/// Where one rank's queries, keys and values of its own tokens are written to.
+/// Heads of some rank's own tokens in memory that holds more tokens: (images, rows, heads each,
+/// head size), for keys and values (images, rows, 2, heads each, head size).
+struct HeadPlace {
+  void* memory = nullptr;
+  std::int64_t rows = 0;                     // of each image there
+  std::int64_t text_row = 0, image_row = 0;  // where this rank's begin
+};
+/// Where one rank's queries, keys and values are written to.
 struct HeadPlaces {
-  int query_groups = 1;  // ranks that share the heads; each has `heads / query_groups` of them
-  int key_copies = 1;    // ranks that each head's keys and values go to
-  void* query[max_peers] = {};      // by head group: (images, query_rows, heads each, head size)
-  void* key_value[max_peers] = {};  // by copy * query_groups + head group: (images, key_rows, 2,
-                                    // heads each, head size)
-  std::int64_t query_rows = 0, key_rows = 0;  // of each image there
-  std::int64_t query_row[2] = {};  // where this rank's text rows and image rows begin there
-  std::int64_t key_row[2] = {};
-  int first_group = 0;  // that is written to first
+  int groups = 1;                  // of heads; each has as many
+  int key_copies = 1;              // ranks that each head's keys and values go to
+  HeadPlace query[max_peers];      // by group
+  HeadPlace key_value[max_peers];  // by copy * groups + group
+  int first_group = 0;             // that is written to first
 };
 
 /// Norms and rotates queries and keys as norm_and_rotate() does, and writes them and the values to
-/// the ranks that attend with them; `call.qkv` stays as it is.
-void share_heads(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const& signals,
+/// their places; `call.qkv` stays as it is. An exchange, or, without signals, on this GPU alone.
+void share_heads(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const* signals,
                  cudaStream_t stream);
+
+/// An exchange that writes nothing itself: what was copied to other ranks before it has arrived.
+void finish_copies(PeerSignals const& signals, cudaStream_t stream);
 
 /// Rows [begin, the next segment's begin) of each image, written to `to` on.
 struct RowSegment {

@@ -20,20 +20,26 @@ unsigned multiprocessors() {
   return static_cast<unsigned>(count);
 }
 
-template <class T, int HeadSize>
+// Of token `own_row` of a stream, as an index of rows of heads.
+__device__ std::int64_t row_at(HeadPlace const& place, std::int64_t image, bool is_text,
+                               std::int64_t own_row) {
+  return image * place.rows + (is_text ? place.text_row : place.image_row) + own_row;
+}
+
+enum class Exchange { none, between_ranks };
+
+template <class T, int HeadSize, Exchange exchange>
 __global__ void __launch_bounds__(rotate_threads)
     share_heads_kernel(__grid_constant__ NormAndRotate const call,
                        __grid_constant__ HeadPlaces const places,
                        __grid_constant__ PeerSignals const signals) {
-  leave_mark(signals.mark);
+  if constexpr (exchange == Exchange::between_ranks) leave_mark(signals.mark);
   int const heads = static_cast<int>(call.heads);
-  int const heads_each = heads / places.query_groups;
+  int const heads_each = heads / places.groups;
   std::int64_t const image = blockIdx.y;
   for (std::int64_t row = blockIdx.x; row < call.rows; row += gridDim.x) {
-    int const stream = row < call.text_rows ? 0 : 1;
-    std::int64_t const own_row = row - stream * call.text_rows;
-    std::int64_t const query_row = image * places.query_rows + places.query_row[stream] + own_row;
-    std::int64_t const key_row = image * places.key_rows + places.key_row[stream] + own_row;
+    bool const is_text = row < call.text_rows;
+    std::int64_t const own_row = is_text ? row : row - call.text_rows;
     rotate_row<T, HeadSize>(
         call, image, row, 3 * heads, places.first_group * heads_each,
         [&](int head, int channel, Vector const& x) {
@@ -41,38 +47,57 @@ __global__ void __launch_bounds__(rotate_threads)
           int const group = head % heads / heads_each;
           int const in_group = head % heads % heads_each;
           if (kind == 0) {
-            T* const to = static_cast<T*>(places.query[group]);
-            store(to + (query_row * heads_each + in_group) * HeadSize + channel, x);
+            HeadPlace const& place = places.query[group];
+            std::int64_t const at = row_at(place, image, is_text, own_row) * heads_each + in_group;
+            store(static_cast<T*>(place.memory) + at * HeadSize + channel, x);
             return;
           }
           for (int copy = 0; copy < places.key_copies; ++copy) {
-            T* const to = static_cast<T*>(places.key_value[copy * places.query_groups + group]);
-            store(to + ((2 * key_row + kind - 1) * heads_each + in_group) * HeadSize + channel, x);
+            HeadPlace const& place = places.key_value[copy * places.groups + group];
+            std::int64_t const token = 2 * row_at(place, image, is_text, own_row) + kind - 1;
+            store(static_cast<T*>(place.memory) + (token * heads_each + in_group) * HeadSize +
+                      channel,
+                  x);
           }
         });
   }
+  if constexpr (exchange == Exchange::between_ranks) finish_exchange(signals);
+}
+
+__global__ void finish_copies_kernel(__grid_constant__ PeerSignals const signals) {
+  leave_mark(signals.mark);
   finish_exchange(signals);
 }
 
 template <class T, int HeadSize>
-void launch(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const& signals,
+void launch(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const* signals,
             cudaStream_t stream) {
   // A rank without tokens takes part too: the others wait for it.
   unsigned const blocks = blocks_per_sm * multiprocessors();
   auto const rows = static_cast<unsigned>(call.rows);
   dim3 const grid(std::clamp(rows, 1U, blocks), static_cast<unsigned>(call.images));
-  share_heads_kernel<T, HeadSize><<<grid, rotate_threads, 0, stream>>>(call, places, signals);
+  if (signals == nullptr) {
+    share_heads_kernel<T, HeadSize, Exchange::none>
+        <<<grid, rotate_threads, 0, stream>>>(call, places, {});
+  } else {
+    share_heads_kernel<T, HeadSize, Exchange::between_ranks>
+        <<<grid, rotate_threads, 0, stream>>>(call, places, *signals);
+  }
 }
 
 }  // namespace
 
-void share_heads(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const& signals,
+void share_heads(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const* signals,
                  cudaStream_t stream) {
   with_element(call.element, [&](auto* null) {
     using T = std::remove_pointer_t<decltype(null)>;
     if (call.head_size == 128) return launch<T, 128>(call, places, signals, stream);
     launch<T, 64>(call, places, signals, stream);
   });
+}
+
+void finish_copies(PeerSignals const& signals, cudaStream_t stream) {
+  finish_copies_kernel<<<1, 32, 0, stream>>>(signals);
 }
 
 }  // namespace ditbatch::ops::cuda

@@ -136,9 +136,14 @@ void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyN
 
 void share_heads(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                  RotaryTable const& rotary, std::int64_t text_rows, HeadPlaces const& places,
-                 PeerSignals const& signals) {
+                 PeerSignals const* signals) {
   share_heads(rotation_call(qkv, text, image, rotary, text_rows), places, signals,
               current_stream());
+  check_launch();
+}
+
+void finish_copies(PeerSignals const& signals) {
+  finish_copies(signals, current_stream());
   check_launch();
 }
 

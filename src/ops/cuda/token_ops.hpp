@@ -20,10 +20,13 @@ namespace ditbatch::ops::cuda {
 void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                      RotaryTable const& rotary, std::int64_t text_rows);
 
-/// norm_and_rotate(), but written to the ranks that attend with them, with the values; collective.
+/// norm_and_rotate(), but written to `places`, with the values: an exchange, or, without signals,
+/// on this GPU alone.
 void share_heads(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                  RotaryTable const& rotary, std::int64_t text_rows, HeadPlaces const& places,
-                 PeerSignals const& signals);
+                 PeerSignals const* signals);
+/// The end of an exchange whose copies were enqueued before it on the current stream.
+void finish_copies(PeerSignals const& signals);
 /// Rows of `from` (B, S, ...) to the places in `scatter`, whose source is filled in; collective.
 void scatter_rows(at::Tensor const& from, RowScatter scatter, PeerSignals const& signals);
 
