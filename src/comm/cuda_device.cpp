@@ -1,6 +1,7 @@
 #include "comm/cuda_device.hpp"
 
 #include <ATen/Context.h>
+#include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <nccl.h>
 
@@ -18,6 +19,12 @@ void check_cuda(cudaError_t code, std::source_location where) {
   throw Error(ExitCode::unhealthy, std::string("CUDA failed: ") + cudaGetErrorString(code) + " (" +
                                        where.file_name() + ":" + std::to_string(where.line()) +
                                        ") look at nvidia-smi on this node");
+}
+
+void make_wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& earlier) {
+  at::cuda::CUDAEvent event;
+  event.record(earlier);
+  event.block(later);
 }
 
 std::vector<std::string> cuda_device_uuids() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <c10/core/Device.h>
+#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include <source_location>
@@ -11,6 +12,9 @@ namespace ditbatch {
 
 /// Throws Error(unhealthy) with CUDA's text and the place of the call.
 void check_cuda(cudaError_t code, std::source_location where = std::source_location::current());
+
+/// What `later` is given from now on begins after all that `earlier` was given so far.
+void make_wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& earlier);
 
 /// UUIDs of the GPUs that this process sees; empty where there is no driver.
 [[nodiscard]] std::vector<std::string> cuda_device_uuids();

@@ -2,9 +2,9 @@
 
 #include "core/error.hpp"
 #ifdef DITBATCH_CUDA
-#include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
+
+#include "comm/cuda_device.hpp"
 #endif
 
 namespace ditbatch {
@@ -17,16 +17,6 @@ struct SideStream::Stream {
       : stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, device.index())) {}
   c10::cuda::CUDAStream stream;
 };
-
-namespace {
-
-void make_wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& earlier) {
-  at::cuda::CUDAEvent event;
-  event.record(earlier);
-  event.block(later);
-}
-
-}  // namespace
 
 #else
 struct SideStream::Stream {};

@@ -1,14 +1,12 @@
 // Exchanges by kernels that write to the memory of the branch's other ranks: each value goes where
 // attention or a product reads it, in one pass.
 #include <ATen/ATen.h>
-#include <ATen/cuda/CUDAEvent.h>
-#include <c10/cuda/CUDAStream.h>
 
 #include <algorithm>
 
-#include "comm/cuda_device.hpp"
 #include "comm/peer_group.hpp"
 #include "core/error.hpp"
+#include "models/flux/peer_copies.hpp"
 #include "models/flux/sequence_exchange.hpp"
 #include "ops/cuda/token_ops.hpp"
 
@@ -24,50 +22,6 @@ constexpr std::size_t alignment = 256;
 std::size_t aligned(std::int64_t bytes) {
   return (static_cast<std::size_t>(bytes) + alignment - 1) / alignment * alignment;
 }
-
-// Copies to other ranks' memory, those to each rank on a stream of its own.
-class PeerCopies {
- public:
-  // Copies to receiver `i` from here on, after all that the current stream has been given.
-  void begin(int i) {
-    while (static_cast<int>(streams_.size()) <= i)
-      streams_.push_back(c10::cuda::getStreamFromPool(/*isHighPriority=*/true));
-    stream_ = static_cast<std::size_t>(i);
-    wait(streams_[stream_], c10::cuda::getCurrentCUDAStream());
-  }
-
-  // The own rows of some heads, from one place to another.
-  void copy(ops::cuda::HeadPlace const& from, ops::cuda::HeadPlace const& to,
-            std::int64_t row_bytes, std::int64_t rows, std::int64_t text_rows,
-            std::int64_t images) const {
-    auto const piece = [&](std::int64_t from_row, std::int64_t to_row, std::int64_t count) {
-      if (count == 0) return;
-      check_cuda(cudaMemcpyAsync(static_cast<std::byte*>(to.memory) + to_row * row_bytes,
-                                 static_cast<std::byte const*>(from.memory) + from_row * row_bytes,
-                                 static_cast<std::size_t>(count * row_bytes), cudaMemcpyDefault,
-                                 streams_[stream_].stream()));
-    };
-    for (std::int64_t image = 0; image < images; ++image) {
-      piece(image * from.rows + from.text_row, image * to.rows + to.text_row, text_rows);
-      piece(image * from.rows + from.image_row, image * to.rows + to.image_row, rows - text_rows);
-    }
-  }
-
-  void join() const {
-    for (c10::cuda::CUDAStream const& stream : streams_)
-      wait(c10::cuda::getCurrentCUDAStream(), stream);
-  }
-
- private:
-  static void wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& earlier) {
-    at::cuda::CUDAEvent event;
-    event.record(earlier);
-    event.block(later);
-  }
-
-  std::vector<c10::cuda::CUDAStream> streams_;
-  std::size_t stream_ = 0;
-};
 
 class PeerExchange final : public SequenceExchange {
  public:
@@ -219,11 +173,11 @@ class PeerExchange final : public SequenceExchange {
     std::int64_t const row_bytes = row * staged.element_size();
     for (int i = 1; i < peers_.size(); ++i) {
       int const peer = (peers_.rank() + i) % peers_.size();
-      copies_.begin(i - 1);
-      copies_.copy(places.query[peer], places_.query[peer], row_bytes, rows, own.text_rows,
-                   images_);
-      copies_.copy(places.key_value[peer], places_.key_value[peer], 2 * row_bytes, rows,
-                   own.text_rows, images_);
+      copies_.begin(static_cast<std::size_t>(i - 1));
+      copies_.copy(places.query[peer], places_.query[peer],
+                   {row_bytes, own.text_rows, rows, images_});
+      copies_.copy(places.key_value[peer], places_.key_value[peer],
+                   {2 * row_bytes, own.text_rows, rows, images_});
     }
     copies_.join();
     ops::cuda::finish_copies(peers_.signals_for("branch share_heads"));
