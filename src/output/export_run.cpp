@@ -13,6 +13,7 @@
 
 #include "core/error.hpp"
 #include "core/problem.hpp"
+#include "output/plain_file.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "core/error.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 
@@ -44,13 +45,6 @@ herr_t keep_description(unsigned, H5E_error2_t const* entry, void* target) {
 }
 
 }  // namespace
-
-std::string free_space_text(std::string const& path) {
-  std::error_code error;
-  auto const space = std::filesystem::space(std::filesystem::path(path).parent_path(), error);
-  return error ? "free space unknown"
-               : std::to_string(space.available) + " bytes are free on its file system";
-}
 
 hid_t check_h5(hid_t result, std::string const& path, std::source_location where) {
   if (result < 0) fail(path, where);

@@ -41,7 +41,4 @@ enum class H5Access { read, change };
 /// Flushes HDF5's buffers and the operating system's.
 void flush_h5(hid_t file, std::string const& path);
 
-/// Free bytes of a path's file system, for messages.
-[[nodiscard]] std::string free_space_text(std::string const& path);
-
 }  // namespace ditbatch

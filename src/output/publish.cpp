@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "output/plain_file.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch {
@@ -21,13 +22,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-struct DescriptorTraits {
-  using Handle = int;
-  static Handle null() noexcept { return -1; }
-  static void close(Handle handle) noexcept { ::close(handle); }
-};
-using UniqueDescriptor = UniqueHandle<DescriptorTraits>;
 
 [[noreturn]] void fail(std::string const& path, char const* what) {
   throw Error(ExitCode::io, path + ": " + what + " failed (" + std::strerror(errno) + "; " +

@@ -17,7 +17,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "output/h5_handle.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 

@@ -9,7 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/unique_handle.hpp"
-#include "output/h5_handle.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 

@@ -1,0 +1,92 @@
+#include "output/plain_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace ditbatch {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void require_done(ssize_t result, char const* call) {
+  if (result < 0) throw std::system_error(errno, std::generic_category(), call);
+}
+
+}  // namespace
+
+void DescriptorTraits::close(Handle handle) noexcept { ::close(handle); }
+
+UniqueDescriptor open_file(std::string const& path, int flags) {
+  UniqueDescriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0666));
+  require_done(file.get(), "open");
+  return file;
+}
+
+std::uint64_t size_of_file(int file) {
+  struct stat status {};
+  require_done(::fstat(file, &status), "fstat");
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void read_at(int file, void* data, std::size_t size_bytes, std::uint64_t at) {
+  auto* to = static_cast<char*>(data);
+  while (size_bytes > 0) {
+    ssize_t const got = ::pread(file, to, size_bytes, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    require_done(got, "pread");
+    if (got == 0) break;
+    to += got;
+    at += static_cast<std::uint64_t>(got);
+    size_bytes -= static_cast<std::size_t>(got);
+  }
+  std::memset(to, 0, size_bytes);
+}
+
+void write_at(int file, void const* data, std::size_t size_bytes, std::uint64_t at) {
+  auto const* from = static_cast<char const*>(data);
+  while (size_bytes > 0) {
+    ssize_t const put = ::pwrite(file, from, size_bytes, static_cast<off_t>(at));
+    if (put < 0 && errno == EINTR) continue;
+    require_done(put, "pwrite");
+    from += put;
+    at += static_cast<std::uint64_t>(put);
+    size_bytes -= static_cast<std::size_t>(put);
+  }
+}
+
+void set_size(int file, std::uint64_t size_bytes) {
+  require_done(::ftruncate(file, static_cast<off_t>(size_bytes)), "ftruncate");
+}
+
+void sync_file(int file) { require_done(::fsync(file), "fsync"); }
+
+void sync_folder_of(std::string const& path) {
+  fs::path const folder = fs::path(path).parent_path();
+  sync_file(open_file(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY).get());
+}
+
+void remove_file(std::string const& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) require_done(-1, "unlink");
+}
+
+Error io_error(std::string const& path, std::system_error const& error) {
+  std::string const what = error.what();  // "pwrite: No space left on device"
+  return {ExitCode::io, path + ": " + what.substr(0, what.find(':')) + " failed (" +
+                            error.code().message() + "; " + free_space_text(path) +
+                            ") check space, quota and permissions"};
+}
+
+std::string free_space_text(std::string const& path) {
+  std::error_code error;
+  auto const space = fs::space(fs::path(path).parent_path(), error);
+  return error ? "free space unknown"
+               : std::to_string(space.available) + " bytes are free on its file system";
+}
+
+}  // namespace ditbatch

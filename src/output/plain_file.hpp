@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include "core/error.hpp"
+#include "core/unique_handle.hpp"
+
+namespace ditbatch {
+
+struct DescriptorTraits {
+  using Handle = int;
+  static Handle null() noexcept { return -1; }
+  static void close(Handle handle) noexcept;
+};
+using UniqueDescriptor = UniqueHandle<DescriptorTraits>;
+
+// Calls of the system on plain files. They throw std::system_error with the name of the call.
+
+[[nodiscard]] UniqueDescriptor open_file(std::string const& path, int flags);
+[[nodiscard]] std::uint64_t size_of_file(int file);
+/// All of the bytes; those beyond the end of the file are zeros.
+void read_at(int file, void* data, std::size_t size_bytes, std::uint64_t at);
+void write_at(int file, void const* data, std::size_t size_bytes, std::uint64_t at);
+void set_size(int file, std::uint64_t size_bytes);
+void sync_file(int file);
+/// Makes the names in the file's folder durable.
+void sync_folder_of(std::string const& path);
+/// A file that is not there is as good as removed.
+void remove_file(std::string const& path);
+
+/// "PATH: pwrite failed (No space left on device; 0 bytes are free on its file system) check ..."
+[[nodiscard]] Error io_error(std::string const& path, std::system_error const& error);
+
+/// Runs a function whose system errors are about this file: they become Error(io).
+template <class Function>
+auto naming_file(std::string const& path, Function function) {
+  try {
+    return function();
+  } catch (std::system_error const& error) {
+    throw io_error(path, error);
+  }
+}
+
+/// Free bytes of a path's file system, for messages.
+[[nodiscard]] std::string free_space_text(std::string const& path);
+
+}  // namespace ditbatch
