@@ -1,13 +1,13 @@
 #include "output/h5_handle.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "core/error.hpp"
+#include "output/flush_journal.hpp"
+#include "output/journaled_driver.hpp"
 #include "output/plain_file.hpp"
 
 namespace ditbatch {
@@ -72,17 +72,7 @@ namespace {
 UniqueH5Properties access_properties(std::string const& path, H5Access access) {
   UniqueH5Properties properties(check_h5(H5Pcreate(H5P_FILE_ACCESS), path));
   check_h5_status(H5Pset_libver_bounds(properties.get(), H5F_LIBVER_V18, H5F_LIBVER_V110), path);
-  if (access == H5Access::read) return properties;
-  // Metadata goes to the file at a flush and never between two: what a killed writer leaves is the
-  // state of its last flush. It is small next to the images, and stays in memory until then.
-  H5AC_cache_config_t cache{};
-  cache.version = H5AC__CURR_CACHE_CONFIG_VERSION;
-  check_h5_status(H5Pget_mdc_config(properties.get(), &cache), path);
-  cache.evictions_enabled = 0;
-  cache.incr_mode = H5C_incr__off;
-  cache.flash_incr_mode = H5C_flash_incr__off;
-  cache.decr_mode = H5C_decr__off;
-  check_h5_status(H5Pset_mdc_config(properties.get(), &cache), path);
+  if (access == H5Access::change) use_journaled_driver(properties.get(), path);
   return properties;
 }
 
@@ -94,6 +84,7 @@ void quiet_this_thread() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 UniqueH5File open_h5(std::string const& path, H5Access access) {
   quiet_this_thread();
+  if (access == H5Access::change) recover_file(path);
   UniqueH5Properties const properties = access_properties(path, access);
   errno = 0;
   return UniqueH5File(
@@ -106,17 +97,21 @@ UniqueH5File create_h5(std::string const& path) {
   quiet_this_thread();
   UniqueH5Properties const properties = access_properties(path, H5Access::change);
   errno = 0;
-  return UniqueH5File(
+  UniqueH5File file(
       check_h5(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, properties.get()), path));
+  remove_journal(path);  // of an earlier file of this name
+  return file;
 }
 
 void flush_h5(hid_t file, std::string const& path) {
   check_h5_status(H5Fflush(file, H5F_SCOPE_LOCAL), path);
-  void* handle = nullptr;
-  check_h5_status(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle), path);
-  require(::fsync(*static_cast<int*>(handle)) == 0, ExitCode::io,
-          path + ": fsync failed (" + std::strerror(errno) + "; " + free_space_text(path) +
-              ") check space and quota");
+  journaled_file(file, path)->commit();
+}
+
+void close_h5(UniqueH5File file, std::string const& path) {
+  std::shared_ptr<JournaledFile> const beneath = journaled_file(file.get(), path);
+  check_h5_status(H5Fclose(file.release()), path);
+  beneath->close();  // says what H5Fclose does not
 }
 
 }  // namespace ditbatch

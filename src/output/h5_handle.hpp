@@ -35,10 +35,13 @@ void check_h5_status(herr_t result, std::string const& path,
 void prepare_h5();
 
 enum class H5Access { read, change };
+/// To change a file is to bring a flush to its end first that was cut off (flush_journal.hpp).
 [[nodiscard]] UniqueH5File open_h5(std::string const& path, H5Access access);
 /// A new file; one that exists is an error.
 [[nodiscard]] UniqueH5File create_h5(std::string const& path);
-/// Flushes HDF5's buffers and the operating system's.
+/// Makes the file durable as it is now; a flush that is cut off leaves it as the last one did.
 void flush_h5(hid_t file, std::string const& path);
+/// Closes a changed file whose objects are closed, and leaves no journal; every error is thrown.
+void close_h5(UniqueH5File file, std::string const& path);
 
 }  // namespace ditbatch

@@ -14,6 +14,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "output/flush_journal.hpp"
 
 namespace ditbatch {
 
@@ -126,7 +127,7 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows)
   }
   fs::path copy = path;
   copy.replace_filename(copy.stem().string() + "-cut.h5");
-  fs::remove(copy);
+  remove_with_journal(copy);
   ShardFile kept = ShardFile::create(copy, shard.options());
   for (std::uint64_t const row : rows) kept.append(shard.read(row, ShardFile::Part::everything));
   kept.finish();
@@ -134,11 +135,13 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows)
 }
 
 // A file that the system does not let us open is an error; one that HDF5 cannot read was cut off
-// before its first flush. Only for reading: a refused write, on a full disk, would look the same.
+// before its first flush: later ones happen as a whole or not at all. Only for reading: a refused
+// write, on a full disk, would look the same.
 std::optional<ShardFile> open_partial(std::string const& partial) {
   std::ifstream const readable(partial);
   require(readable.good() && ::access(partial.c_str(), W_OK) == 0, ExitCode::io,
           partial + ": cannot be opened (" + std::strerror(errno) + ") check permissions");
+  recover_file(partial);
   try {
     return ShardFile::open(partial, H5Access::read);
   } catch (Error const& error) {

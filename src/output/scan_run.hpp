@@ -34,8 +34,9 @@ struct Salvage {
 };
 
 /// Publishes the rows of a partial shard that verify and are not in `contents` yet as a short
-/// shard, and adds them to `contents`. A file that HDF5 cannot read holds nothing that was flushed:
-/// it is removed, with a warning. Throws Error(io) where the system refuses to read or write.
+/// shard, and adds them to `contents`. A flush that was cut off is brought to its end first. A file
+/// that HDF5 cannot read then holds nothing that was flushed: it is removed, with a warning. Throws
+/// Error(io) where the system refuses to read or write.
 [[nodiscard]] Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
                                       std::string const& part, RunContents& contents);
 

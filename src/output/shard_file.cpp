@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <sstream>
+#include <utility>
 
 #include "core/build_info.hpp"
 #include "core/error.hpp"
@@ -284,10 +285,9 @@ void ShardFile::finish() {
   errno = 0;
   if (!is_complete()) write_attribute(file_.get(), path_, "complete", 1);
   flush();
-  // The flush has written everything; H5Fclose reports success even after a failed write.
   for (auto& [name, handle] : datasets_) check_h5_status(H5Dclose(handle.release()), path_);
   datasets_.clear();
-  check_h5_status(H5Fclose(file_.release()), path_);
+  close_h5(std::move(file_), path_);
 }
 
 }  // namespace ditbatch

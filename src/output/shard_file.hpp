@@ -48,8 +48,10 @@ class ShardFile {
   [[nodiscard]] std::vector<RowKey> read_keys() const;
   /// Cuts the file to its first rows.
   void truncate(std::uint64_t rows);
+  /// Makes the rows durable. A flush happens as a whole or not at all: one that is cut off leaves
+  /// the rows of the last one.
   void flush();
-  /// Writes `complete`, flushes, closes; every return code checked.
+  /// Writes `complete`, flushes, closes; every return code checked. No journal is left.
   void finish();
 
   /// Rows that every column has.

@@ -74,7 +74,7 @@ void write_trace_file(std::string const& path, std::vector<Span> const& spans) {
   // As text: all 64 bits in any reader.
   write_attribute(file.get(), path, offset_name, std::to_string(unix_time_ns() - now_ns()));
   flush_h5(file.get(), path);
-  check_h5_status(H5Fclose(file.release()), path);
+  close_h5(std::move(file), path);
 }
 
 TraceFile read_trace_file(std::string const& path) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/error.hpp"
+#include "output/flush_journal.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch {
@@ -39,7 +40,7 @@ Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
       run_dir + "/.work/partial-" + (part.empty() ? "" : part + "-") + "kept-of-" + stem + ".h5";
   std::string target;
   if (!kept.empty()) {
-    fs::remove(copy);  // of an attempt that was cut off
+    remove_with_journal(copy);  // of an attempt that was cut off
     copy_rows(full, kept, copy);
     ShardFile const finished = ShardFile::open(copy, H5Access::read);
     target = shard_path(finished.width_px(), finished.height_px(), number, part);
