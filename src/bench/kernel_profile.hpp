@@ -40,7 +40,7 @@ struct KernelProfile {
   std::array<double, kernel_class_count> class_ms{};
   std::array<std::int64_t, kernel_class_count> class_count{};
   double exchange_exposed_ms = 0;    // exchanges while nothing else runs
-  std::vector<double> exchange_us;   // each exchange, in their order
+  std::vector<double> exchange_us;   // each exchange's kernel, in their order
   std::vector<KernelTotal> kernels;  // by name, longest total first
   std::vector<KernelGap> gaps;       // longest first
   [[nodiscard]] double ms_of(KernelClass kind) const {

@@ -51,11 +51,11 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
 }
 
 void abort_collectives(MeshComms& comms) noexcept {
+  if (comms.peers) comms.peers->abort();  // first: it cannot wait for anything
   for (TensorComm* group : {comms.replica.get(), comms.branch.get(), comms.cfg.get(),
                             comms.ring.get(), comms.ulysses.get()}) {
     group->abort();
   }
-  if (comms.peers) comms.peers->abort();
 }
 
 }  // namespace ditbatch

@@ -16,6 +16,7 @@ std::vector<std::byte*> PeerGroup::memory(Arena /*arena*/, std::size_t /*bytes*/
   return {};
 }
 PeerSignals PeerGroup::signals_for(std::string const& /*name*/) const { return signals_; }
+void PeerGroup::start_over() {}
 void PeerGroup::abort() noexcept {}
 
 }  // namespace ditbatch

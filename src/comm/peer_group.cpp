@@ -3,8 +3,10 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include "comm/cuda_device.hpp"
@@ -48,18 +50,33 @@ PeerGroup::PeerGroup(UniqueMpiComm comm, c10::Device device)
 }
 
 PeerGroup::~PeerGroup() {
-  bool const is_lost = std::uncaught_exceptions() > 0;
-  (void)cudaDeviceSynchronize();
-  if (signal_memory_) signal_memory_->close();
-  for (auto const& arena : arenas_) {
-    for (auto const& memory : arena) memory->close();
+  auto const of_all_memory = [this](void (PeerMemory::*act)() noexcept) {
+    if (signal_memory_) (signal_memory_.get()->*act)();
+    for (auto const& arena : arenas_) {
+      for (auto const& memory : arena) (memory.get()->*act)();
+    }
+  };
+  if (std::uncaught_exceptions() > 0) {
+    if (given_up_ != nullptr) abort();
+    of_all_memory(&PeerMemory::abandon);
+    return;
   }
-  // Nobody frees what another rank has still mapped.
-  if (!is_lost) (void)MPI_Barrier(comm_.get());
+  (void)cudaDeviceSynchronize();
+  of_all_memory(&PeerMemory::close);
+  (void)MPI_Barrier(comm_.get());  // nobody frees what another rank has still mapped
   (void)cudaFreeHost(given_up_);
 }
 
-// Every rank writes its number to every other, and looks for theirs.
+void PeerGroup::start_over() {
+  c10::cuda::CUDAGuard const on_device(device_);
+  check_cuda(cudaDeviceSynchronize());
+  check_mpi(MPI_Barrier(comm_.get()));
+  check_cuda(cudaMemset(signals_.arrived[rank()], 0, trial_offset));
+  check_cuda(cudaDeviceSynchronize());
+  check_mpi(MPI_Barrier(comm_.get()));
+}
+
+// Every rank copies its number to every other, and looks for theirs.
 bool PeerGroup::works() {
   c10::cuda::CUDAGuard const on_device(device_);
   signal_memory_ = PeerMemory::make(comm_.get(), signal_bytes);
@@ -102,11 +119,14 @@ std::vector<std::byte*> PeerGroup::memory(Arena arena, std::size_t bytes) {
   auto& made = arenas_[static_cast<std::size_t>(arena)];
   if (made.empty() || made.back()->bytes() < bytes) {
     c10::cuda::CUDAGuard const on_device(device_);
-    auto larger = PeerMemory::make(comm_.get(), bytes);
-    require(larger != nullptr, ExitCode::unhealthy,
-            "ranks that write to each other's GPUs have no " + std::to_string(bytes) +
-                " bytes for it (the memory of a GPU is full) set runtime.peer_memory = false or "
-                "make smaller batches");
+    // By halves, so that the sizes of a data set do not add up: old memory stays.
+    std::size_t const grown = made.empty() ? 0 : made.back()->bytes() * 3 / 2;
+    auto larger = PeerMemory::make(comm_.get(), std::max(bytes, grown));
+    if (larger == nullptr)
+      throw std::runtime_error("ranks that write to each other's GPUs have no " +
+                               std::to_string(bytes) +
+                               " bytes for it (the memory of a GPU is full) make smaller batches, "
+                               "or set runtime.peer_memory = false");
     made.push_back(std::move(larger));
   }
   return made.back()->of_ranks();

@@ -1,5 +1,6 @@
 #include "comm/peer_memory.hpp"
 
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -50,7 +51,12 @@ std::unique_ptr<PeerMemory> PeerMemory::make(MPI_Comm comm, std::size_t bytes) {
 bool PeerMemory::open(MPI_Comm comm) {
   Offer mine{};
   void* own = nullptr;
-  if (succeeds(cudaMalloc(&own, bytes_))) {
+  bool is_given = succeeds(cudaMalloc(&own, bytes_));
+  if (!is_given) {  // LibTorch may keep memory that nobody uses
+    c10::cuda::CUDACachingAllocator::emptyCache();
+    is_given = succeeds(cudaMalloc(&own, bytes_));
+  }
+  if (is_given) {
     of_ranks_[static_cast<std::size_t>(rank_)] = static_cast<std::byte*>(own);
     mine.is_made = succeeds(cudaMemset(own, 0, bytes_)) && succeeds(cudaDeviceSynchronize()) &&
                    succeeds(cudaIpcGetMemHandle(&mine.handle, own));
@@ -78,5 +84,7 @@ void PeerMemory::close() noexcept {
     of_ranks_[peer] = nullptr;
   }
 }
+
+void PeerMemory::abandon() noexcept { std::fill(of_ranks_.begin(), of_ranks_.end(), nullptr); }
 
 }  // namespace ditbatch

@@ -22,6 +22,8 @@ class PeerMemory {
 
   /// Unmaps the others' memory: before any of them frees it.
   void close() noexcept;
+  /// Lets all of it go without freeing or unmapping anything, of a process that is about to end.
+  void abandon() noexcept;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   /// Element i is rank i's memory.
   [[nodiscard]] std::vector<std::byte*> const& of_ranks() const { return of_ranks_; }

@@ -84,6 +84,16 @@ struct GraphedCall::Captured {
   }
 };
 
+namespace {
+
+// A c10::Error has a backtrace below.
+std::string first_line_of(std::exception const& error) {
+  std::string const text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
 #else
 
 class GraphPool {};
@@ -119,9 +129,9 @@ std::vector<at::Tensor> GraphedCall::operator()(std::vector<at::Tensor> const& i
   if (captured_->graph == nullptr) {
     try {
       captured_->capture(function_, *pool_);
-    } catch (c10::Error const& error) {
+    } catch (std::exception const& error) {
       // Every rank makes the same collectives with a graph or without one.
-      log_warning(std::string("going on without a CUDA graph: ") + error.what_without_backtrace());
+      log_warning(std::string("going on without a CUDA graph: ") + first_line_of(error));
       graphs_ = CudaGraphs::off;
       captured_.reset();
       return function_(inputs);

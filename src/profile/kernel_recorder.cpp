@@ -28,8 +28,9 @@ using CopyActivity = CUpti_ActivityMemcpy5;
 
 constexpr std::size_t buffer_bytes = std::size_t{8} << 20U;
 constexpr std::size_t buffer_alignment = 4096;
-constexpr std::array<CUpti_ActivityKind, 3> kinds{
-    CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_MEMSET};
+constexpr std::array<CUpti_ActivityKind, 4> kinds{
+    CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_MEMCPY2,
+    CUPTI_ACTIVITY_KIND_MEMSET};
 
 void check_cupti(CUptiResult result, char const* what) {
   if (result == CUPTI_SUCCESS) return;
@@ -87,6 +88,9 @@ void CUPTIAPI take_buffer(CUcontext context, std::uint32_t stream, std::uint8_t*
       records.push_back(record_of(kernel, readable(kernel.name)));
     } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY) {
       records.push_back(record_of(*reinterpret_cast<CopyActivity const*>(record), "memcpy"));
+    } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMCPY2) {
+      records.push_back(record_of(*reinterpret_cast<CUpti_ActivityMemcpyPtoP4 const*>(record),
+                                  "memcpy to a peer"));
     } else if (record->kind == CUPTI_ACTIVITY_KIND_MEMSET) {
       records.push_back(
           record_of(*reinterpret_cast<CUpti_ActivityMemset4 const*>(record), "memset"));

@@ -105,9 +105,8 @@ void read_ranks(std::string const& path, RunStatus& status) {
     beat.in_phase_s += rank.value("silent_s", 0.0);
     status.ranks.push_back(std::move(beat));
   }
-  std::stable_sort(status.ranks.begin(), status.ranks.end(), [](Beat const& a, Beat const& b) {
-    return a.in_phase_s > b.in_phase_s;
-  });
+  std::stable_sort(status.ranks.begin(), status.ranks.end(),
+                   [](Beat const& a, Beat const& b) { return a.in_phase_s > b.in_phase_s; });
 }
 
 bool is_running(RunStatus const& status) {

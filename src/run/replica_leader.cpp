@@ -92,15 +92,14 @@ std::string catch_record_errors(std::vector<Lease> const& leases,
   }
 }
 
-void hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
-               PhaseClock& clock, MeshComms const& comms) {
+HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
+                   PhaseClock& clock, MeshComms const& comms) {
   json const own{
       {"images", made.images.size()}, {"error", made.error}, {"timing_s", clock.take_image_s()}};
   // Error texts may hold bytes that are not UTF-8.
-  std::vector<std::string> const ranks =
-      gather_strings(comms.replica_host.get(),
-                     own.dump(-1, ' ', false, json::error_handler_t::replace), 0);  // comm: replica
-  if (leader == nullptr) return;
+  std::vector<std::string> const ranks = all_gather_strings(
+      comms.replica_host.get(),
+      own.dump(-1, ' ', false, json::error_handler_t::replace));  // comm: replica
   std::size_t made_by_all = leases.size();
   std::string error;
   std::vector<float> timing_s;
@@ -111,6 +110,8 @@ void hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImag
     for (float const seconds : parsed.at("timing_s"))
       timing_s.push_back(seconds / static_cast<float>(leases.size()));
   }
+  HandOver const outcome = error.empty() ? HandOver::made : HandOver::failed;
+  if (leader == nullptr) return outcome;
   for (std::size_t i = 0; i < leases.size(); ++i) {
     if (i >= made_by_all) {
       leader->failed(leases[i], error);
@@ -120,6 +121,7 @@ void hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImag
       leader->append(leases[i], made.images[i].pixels, leases.size(), timing_s);
     }
   }
+  return outcome;
 }
 
 }  // namespace ditbatch

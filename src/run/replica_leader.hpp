@@ -66,9 +66,12 @@ struct MadeImages {
 [[nodiscard]] std::string catch_record_errors(std::vector<Lease> const& leases,
                                               std::function<void()> const& make);
 
+/// Whether all ranks of the replica made their part; the same on all of them.
+enum class HandOver { made, failed };
+
 /// Gathers the ranks' timing and gives the images to the writer, the failures to the queue. Each
 /// row gets an equal share of the batch's time.
-void hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
-               PhaseClock& clock, MeshComms const& comms);
+[[nodiscard]] HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases,
+                                 MadeImages const& made, PhaseClock& clock, MeshComms const& comms);
 
 }  // namespace ditbatch

@@ -263,7 +263,8 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     MadeImages const made = make_images(leases, pipeline, device.device, clock);
     gpu_use.decoded();
     clock.enter(Phase::hand_over, work_of(leases));
-    hand_over(leader.get(), leases, made, clock, comms);
+    HandOver const outcome = hand_over(leader.get(), leases, made, clock, comms);
+    if (outcome == HandOver::failed && comms.peers) comms.peers->start_over();
     if (first_image_s == 0 && made.error.empty()) {
       first_image_s = process_age_s();
       log_info(first_image_text(first_image_s));

@@ -3,6 +3,7 @@
 // ranks share one GPU, or have one each.
 #define BOOST_TEST_MODULE peer_exchange
 #include <ATen/ATen.h>
+#include <ATen/cuda/Sleep.h>
 
 #include <boost/test/unit_test.hpp>
 #include <vector>
@@ -23,12 +24,19 @@ namespace {
 BOOST_TEST_GLOBAL_FIXTURE(MpiWorld);
 
 constexpr std::int64_t heads = 12;
+constexpr int blocks = 20;  // in a graph
 
 struct Size {
   std::int64_t text, image, images;
 };
 // Even; uneven; fewer tokens than some splits have ranks; a batch; large.
 std::vector<Size> const sizes{{16, 64, 1}, {17, 35, 2}, {3, 9, 1}, {1, 2, 3}, {512, 1000, 1}};
+
+// Every other rank reads late: what others write too early would be seen.
+void dawdle(std::size_t rank) {
+  constexpr std::int64_t cycles = 300'000;  // a fifth of a millisecond
+  if (rank % 2 == 0) at::cuda::sleep(cycles);
+}
 
 // What a rank feeds in and gets out, twice: queries, keys and values, and the returned tokens.
 struct Case {
@@ -69,10 +77,12 @@ struct Case {
     flux::AttentionInputs const inputs = exchange.share_heads(
         {from.clone(), {text_query, text_key}, {image_query, image_key}, rotary, text, meanwhile},
         rows);
+    dawdle(layout.index());
     at::Tensor const q = inputs.q.clone();
     at::Tensor const kv = inputs.kv.clone();
     // Stands for attention: the rank's heads of the rows that it asks with.
     at::Tensor const returned = exchange.return_tokens((q * 2).contiguous(), place, rows);
+    dawdle(layout.index() + 1);
     return {q, kv, returned.clone()};
   }
 };
@@ -136,6 +146,30 @@ BOOST_AUTO_TEST_CASE(peers_give_the_bits_of_collectives) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(an_aborted_exchange_ends_and_a_new_start_counts_alike) {
+  MeshShape shape;
+  MPI_Comm_size(MPI_COMM_WORLD, &shape.ulysses);
+  MeshComms const comms = make_mesh_comms(MPI_COMM_WORLD, shape, test_device());
+  BOOST_REQUIRE(comms.peers != nullptr);
+  FluxConfig config;
+  config.heads = heads;
+  Case const each({16, 64, 1}, comms, config, at::kBFloat16);
+  auto const peers =
+      flux::make_peer_exchange(each.layout, config, 1, each.qkv.options(), *comms.peers);
+  // One rank makes an exchange more than the others: nothing that belongs together meets.
+  if (comms.peers->rank() == 0) {
+    (void)each.run(*peers, each.qkv, Rows::all, 1);
+    comms.peers->abort();
+  }
+  comms.peers->start_over();
+  auto const after = flux::make_collective_exchange(each.layout, *comms.ulysses, *comms.ring);
+  std::vector<at::Tensor> const expected = each.run(*after, each.qkv, Rows::all, 1);
+  std::vector<at::Tensor> const made = each.run(*peers, each.qkv, Rows::all, 1);
+  // Rank 0 waits for nobody any more; what it sends arrives all the same.
+  bool const is_whole = at::equal(made[0], expected[0]) && at::equal(made[1], expected[1]);
+  BOOST_TEST((is_whole || comms.peers->rank() == 0));
+}
+
 BOOST_AUTO_TEST_CASE(graphs_exchange_too) {
   for (MeshShape const& shape : shapes_of_world()) {
     MeshComms const comms = make_mesh_comms(MPI_COMM_WORLD, shape, test_device());
@@ -152,12 +186,16 @@ BOOST_AUTO_TEST_CASE(graphs_exchange_too) {
       cases.emplace_back(size, comms, config, at::kBFloat16);
       exchanges.push_back(
           flux::make_peer_exchange(cases.back().layout, config, size.images, like, *comms.peers));
+      // Blocks without a pause between them, and what each of them gave.
       auto const run = [each = cases.back(),
                         exchange = exchanges.back()](std::vector<at::Tensor> const& inputs) {
         std::vector<at::Tensor> made;
-        for (int block = 0; block < 20; ++block)
-          made = each.run(*exchange, inputs[0] + block, Rows::all, 5,
-                          block % 2 == 0 ? Meanwhile::nothing : Meanwhile::product);
+        for (int block = 0; block < blocks; ++block) {
+          for (at::Tensor const& one :
+               each.run(*exchange, inputs[0] + block, Rows::all, 5,
+                        block % 3 == 0 ? Meanwhile::nothing : Meanwhile::product))
+            made.push_back(one);
+        }
         return made;
       };
       calls.emplace_back(run, ops::CudaGraphs::on, pool);
@@ -168,7 +206,12 @@ BOOST_AUTO_TEST_CASE(graphs_exchange_too) {
         at::Tensor const from = each.qkv + round;
         auto const collective =
             flux::make_collective_exchange(each.layout, *comms.ulysses, *comms.ring);
-        BOOST_TEST(are_equal(calls[i]({from}), each.run(*collective, from + 19, Rows::all, 5)),
+        std::vector<at::Tensor> expected;
+        for (int block = 0; block < blocks; ++block) {
+          for (at::Tensor const& one : each.run(*collective, from + block, Rows::all, 5))
+            expected.push_back(one);
+        }
+        BOOST_TEST(are_equal(calls[i]({from}), expected),
                    "ulysses " << shape.ulysses << ", ring " << shape.ring << ", round " << round);
       }
     }

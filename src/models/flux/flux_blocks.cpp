@@ -68,9 +68,13 @@ void beside_if(bool is_split, SideStream& beside, First const& first, Second con
     second();
     return;
   }
+  struct Join {  // also where `second` throws: what it used is freed then
+    SideStream& stream;
+    ~Join() { stream.join(); }
+  };
   beside.begin(first);
+  Join const at_the_end{beside};
   second();
-  beside.join();
 }
 
 // (B, S, 3, heads, head size) for qkv, whose linear layers write (B, S, 3 x width).

@@ -17,6 +17,9 @@ namespace {
 // What token_buffer() is asked for at most, in widths of a token: attention and MLP side by side.
 constexpr std::int64_t widest_token = 5;
 
+// Each image takes four copies to each rank; a batch hides its exchanges less and pays for more.
+constexpr std::int64_t most_copied_images = 2;
+
 constexpr std::size_t alignment = 256;
 
 std::size_t aligned(std::int64_t bytes) {
@@ -58,7 +61,9 @@ class PeerExchange final : public SequenceExchange {
   [[nodiscard]] bool is_split() const override { return true; }
 
   [[nodiscard]] AttentionInputs share_heads(ProjectedHeads const& own, Rows rows) override {
-    if (own.meanwhile == Meanwhile::product && layout_.ring_degree == 1) {
+    bool const by_copies = own.meanwhile == Meanwhile::product && layout_.ring_degree == 1 &&
+                           images_ <= most_copied_images;
+    if (by_copies) {
       copy_heads(own);
     } else {
       PeerSignals const signals = peers_.signals_for("branch share_heads");

@@ -49,7 +49,8 @@ class SequenceExchange {
 
   /// Whether there is anything to exchange.
   [[nodiscard]] virtual bool is_split() const = 0;
-  /// Norms and rotates queries and keys, and shares them and the values. `own.qkv` is used up.
+  /// Norms and rotates queries and keys, and shares them and the values. `own.qkv` may lose its
+  /// values.
   [[nodiscard]] virtual AttentionInputs share_heads(ProjectedHeads const& own, Rows rows) = 0;
   /// Memory (B, rows, width) in which return_tokens() can leave its result, as the first columns.
   /// It is overwritten by what the next call gives.

@@ -10,9 +10,6 @@
 // Exchanges that write to other ranks' memory: no buffer is packed, sent, received or unpacked.
 namespace ditbatch::ops::cuda {
 
-// Ranks begin with different receivers: all of them writing to one at a time would wait for its
-// link.
-
 /// Heads of some rank's own tokens in memory that holds more tokens: (images, rows, heads each,
 /// head size), for keys and values (images, rows, 2, heads each, head size).
 struct HeadPlace {
@@ -26,7 +23,7 @@ struct HeadPlaces {
   int key_copies = 1;              // ranks that each head's keys and values go to
   HeadPlace query[max_peers];      // by group
   HeadPlace key_value[max_peers];  // by copy * groups + group
-  int first_group = 0;             // that is written to first
+  int first_group = 0;             // that is written to first: not all ranks to one at a time
 };
 
 /// Norms and rotates queries and keys as norm_and_rotate() does, and writes them and the values to
@@ -47,7 +44,7 @@ struct RowScatter {
   char const* from = nullptr;
   std::int64_t images = 0, rows = 0, row_bytes = 0;  // row_bytes: a multiple of 16
   std::int64_t from_image_stride_bytes = 0, from_row_stride_bytes = 0, to_row_stride_bytes = 0;
-  std::int64_t first_row = 0;  // that is written first
+  std::int64_t first_row = 0;  // that is written first: not all ranks to one at a time
   int segments = 0;
   RowSegment segment[2 * max_peers];  // in order of their rows; empty ones are left out
 };

@@ -14,10 +14,10 @@ __global__ void __launch_bounds__(threads)
                         __grid_constant__ PeerSignals const signals) {
   leave_mark(signals.mark);
   unsigned const lane = threadIdx.x % 32;
-  std::int64_t const place = blockIdx.x * rows_at_once + threadIdx.x / 32;
+  std::int64_t const turned_row = blockIdx.x * rows_at_once + threadIdx.x / 32;
   std::int64_t const image = blockIdx.y;
-  if (place < scatter.rows) {
-    std::int64_t const row = (place + scatter.first_row) % scatter.rows;
+  if (turned_row < scatter.rows) {
+    std::int64_t const row = (turned_row + scatter.first_row) % scatter.rows;
     int segment = 0;
     while (segment + 1 < scatter.segments && scatter.segment[segment + 1].begin <= row) ++segment;
     RowSegment const& place = scatter.segment[segment];

@@ -26,14 +26,8 @@ __device__ std::int64_t row_at(HeadPlace const& place, std::int64_t image, bool 
   return image * place.rows + (is_text ? place.text_row : place.image_row) + own_row;
 }
 
-enum class Exchange { none, between_ranks };
-
-template <class T, int HeadSize, Exchange exchange>
-__global__ void __launch_bounds__(rotate_threads)
-    share_heads_kernel(__grid_constant__ NormAndRotate const call,
-                       __grid_constant__ HeadPlaces const places,
-                       __grid_constant__ PeerSignals const signals) {
-  if constexpr (exchange == Exchange::between_ranks) leave_mark(signals.mark);
+template <class T, int HeadSize>
+__device__ void write_heads(NormAndRotate const& call, HeadPlaces const& places) {
   int const heads = static_cast<int>(call.heads);
   int const heads_each = heads / places.groups;
   std::int64_t const image = blockIdx.y;
@@ -61,7 +55,24 @@ __global__ void __launch_bounds__(rotate_threads)
           }
         });
   }
-  if constexpr (exchange == Exchange::between_ranks) finish_exchange(signals);
+}
+
+template <class T, int HeadSize>
+__global__ void __launch_bounds__(rotate_threads)
+    share_heads_kernel(__grid_constant__ NormAndRotate const call,
+                       __grid_constant__ HeadPlaces const places,
+                       __grid_constant__ PeerSignals const signals) {
+  leave_mark(signals.mark);
+  write_heads<T, HeadSize>(call, places);
+  finish_exchange(signals);
+}
+
+// On this GPU alone.
+template <class T, int HeadSize>
+__global__ void __launch_bounds__(rotate_threads)
+    stage_heads_kernel(__grid_constant__ NormAndRotate const call,
+                       __grid_constant__ HeadPlaces const places) {
+  write_heads<T, HeadSize>(call, places);
 }
 
 __global__ void finish_copies_kernel(__grid_constant__ PeerSignals const signals) {
@@ -77,11 +88,9 @@ void launch(NormAndRotate const& call, HeadPlaces const& places, PeerSignals con
   auto const rows = static_cast<unsigned>(call.rows);
   dim3 const grid(std::clamp(rows, 1U, blocks), static_cast<unsigned>(call.images));
   if (signals == nullptr) {
-    share_heads_kernel<T, HeadSize, Exchange::none>
-        <<<grid, rotate_threads, 0, stream>>>(call, places, {});
+    stage_heads_kernel<T, HeadSize><<<grid, rotate_threads, 0, stream>>>(call, places);
   } else {
-    share_heads_kernel<T, HeadSize, Exchange::between_ranks>
-        <<<grid, rotate_threads, 0, stream>>>(call, places, *signals);
+    share_heads_kernel<T, HeadSize><<<grid, rotate_threads, 0, stream>>>(call, places, *signals);
   }
 }
 

@@ -153,7 +153,8 @@ void scatter_rows(at::Tensor const& from, RowScatter scatter, PeerSignals const&
   scatter.rows = from.size(1);
   scatter.row_bytes = bytes;
   for (std::int64_t i = from.dim() - 1; i > 1; --i) {
-    ensure(from.stride(i) * bytes == scatter.row_bytes, "rows are scattered whole");
+    ensure(from.stride(i) * bytes == scatter.row_bytes || from.size(i) == 1,
+           "rows are scattered whole");
     scatter.row_bytes *= from.size(i);
   }
   ensure(is_aligned(from) && scatter.row_bytes % alignment_bytes == 0,
