@@ -58,6 +58,8 @@ endfunction()
 
 # What the preset asan builds: the tests that feed bad files.
 add_custom_target(hostile_tests)
+# What runs on GPUs: the rest of the tests is the same in the preset cpu.
+add_custom_target(gpu_tests)
 
 # ditbatch_test(NAME SOURCES a.cpp ... LINKS ... [RANKS 1 2 4] [LABELS ...] [TORCH] [TIMEOUT s]
 #               [FIXTURES name ...] [ENVIRONMENT A=b ...] [ARGS ...])
@@ -74,9 +76,11 @@ function(ditbatch_test name)
   if(arg_TORCH)
     target_precompile_headers(${name} REUSE_FROM ditbatch_torch_pch)
   endif()
-  if("hostile" IN_LIST arg_LABELS)
-    add_dependencies(hostile_tests ${name})
-  endif()
+  foreach(label hostile gpu)
+    if(label IN_LIST arg_LABELS)
+      add_dependencies(${label}_tests ${name})
+    endif()
+  endforeach()
   set(_environment ${arg_ENVIRONMENT} OMP_NUM_THREADS=1)
   if(NOT "gpu" IN_LIST arg_LABELS)
     list(APPEND _environment CUDA_VISIBLE_DEVICES=)

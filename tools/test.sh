@@ -16,7 +16,7 @@ build() {
 }
 
 build cpu
-if command -v nvcc >/dev/null; then build cuda; else echo "test: no CUDA toolkit here, the preset cuda is not built"; fi
+if command -v nvcc >/dev/null; then build cuda --target ditbatch gpu_tests; else echo "test: no CUDA toolkit here, the preset cuda is not built"; fi
 build asan --target hostile_tests
 
 failed=0
