@@ -40,10 +40,10 @@ std::vector<CoveredPiece> covered_pieces(std::vector<TimeSpan> const& spans, Tim
 }
 
 void GpuUseMeter::add(std::vector<KernelRecord> const& records) {
-  std::int64_t const newest_before_ns = newest_ns_;
   for (KernelRecord const& record : records) {
     TimeSpan const time{record.begin_ns, record.end_ns};
     if (length_ns(time) <= 0) continue;  // CUPTI does not know when it ended
+    if (newest_ns_ == 0) settled_ns_ = time.begin_ns;
     newest_ns_ = std::max(newest_ns_, time.begin_ns);
     waiting_.push_back(time);
     auto found = known_.find(record.name);
@@ -51,11 +51,13 @@ void GpuUseMeter::add(std::vector<KernelRecord> const& records) {
       found = known_.emplace(record.name, class_of_kernel(record.name)).first;
     class_ns_[static_cast<std::size_t>(found->second)] += length_ns(time);
   }
-  settle(newest_before_ns);
+  // Seldom, because it sorts all that waits.
+  if (newest_ns_ - settled_ns_ > 2 * patience_ns) settle(newest_ns_ - patience_ns);
 }
 
 // What begins before `until_ns` is complete, and becomes stretches.
 void GpuUseMeter::settle(std::int64_t until_ns) {
+  settled_ns_ = until_ns;
   std::stable_sort(waiting_.begin(), waiting_.end(), begins_first);
   auto const open =
       std::lower_bound(waiting_.begin(), waiting_.end(), TimeSpan{until_ns, 0}, begins_first);

@@ -49,9 +49,11 @@ class GpuUseMeter {
   /// Gaps shorter than this do not end a stretch.
   static constexpr std::int64_t bridged_ns = 50'000;
 
-  /// One delivery. Deliveries may overlap in time: what begins before something of this one has to
-  /// come with the next one at the latest, or it counts only where it is later than what was
-  /// counted.
+  /// How late a kernel may be delivered: CUPTI has buffers of several kinds of records, which fill
+  /// at different speeds. What comes later counts only where it is later than what was counted.
+  static constexpr std::int64_t patience_ns = 30'000'000'000;
+
+  /// One delivery, of any times.
   void add(std::vector<KernelRecord> const& records);
 
   struct Result {
@@ -66,6 +68,7 @@ class GpuUseMeter {
 
   std::vector<TimeSpan> waiting_;  // for what may still begin before them
   std::int64_t newest_ns_ = 0;     // the last beginning of all deliveries
+  std::int64_t settled_ns_ = 0;    // nothing before it waits
   std::vector<BusyStretch> stretches_;
   std::array<std::int64_t, kernel_class_count> class_ns_{};
   std::unordered_map<std::string, KernelClass> known_;  // by name

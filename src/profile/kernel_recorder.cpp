@@ -26,7 +26,8 @@ using KernelActivity = CUpti_ActivityKernel9;
 using CopyActivity = CUpti_ActivityMemcpy5;
 #endif
 
-constexpr std::size_t buffer_bytes = std::size_t{8} << 20U;
+// Small, so that rare kinds of records do not wait long for theirs to be full.
+constexpr std::size_t buffer_bytes = std::size_t{1} << 20U;
 constexpr std::size_t buffer_alignment = 4096;
 constexpr std::array<CUpti_ActivityKind, 4> kinds{
     CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL, CUPTI_ACTIVITY_KIND_MEMCPY, CUPTI_ACTIVITY_KIND_MEMCPY2,

@@ -113,32 +113,31 @@ BOOST_AUTO_TEST_CASE(peers_give_the_bits_of_collectives) {
   for (MeshShape const& shape : shapes_of_world()) {
     MeshComms const comms = make_mesh_comms(MPI_COMM_WORLD, shape, test_device());
     BOOST_REQUIRE(comms.peers != nullptr);
-    for (std::int64_t const head_size : {64, 128}) {
+    for (auto const& [head_size, dtype] : {std::make_tuple(std::int64_t{128}, at::kBFloat16),
+                                           std::make_tuple(std::int64_t{64}, at::kHalf),
+                                           std::make_tuple(std::int64_t{128}, at::kFloat)}) {
       FluxConfig config;
       config.heads = heads;
       config.head_size = head_size;
-      for (at::ScalarType const dtype : {at::kBFloat16, at::kHalf, at::kFloat}) {
-        auto const like = at::TensorOptions().device(test_device()).dtype(dtype);
-        for (Size const& size : sizes) {
-          Case const each(size, comms, config, dtype);
-          auto const collective =
-              flux::make_collective_exchange(each.layout, *comms.ulysses, *comms.ring);
-          auto const peers =
-              flux::make_peer_exchange(each.layout, config, size.images, like, *comms.peers);
-          // Rounds without a pause: what is overwritten has to have been read.
-          for (int round = 0; round < 4; ++round) {
-            at::Tensor const from = each.qkv + round;
-            for (auto const& [rows, widths, meanwhile] :
-                 {std::make_tuple(Rows::all, std::int64_t{1}, Meanwhile::nothing),
-                  std::make_tuple(Rows::all, std::int64_t{5}, Meanwhile::product),
-                  std::make_tuple(Rows::image_only, std::int64_t{5}, Meanwhile::product)}) {
-              BOOST_TEST(are_equal(each.run(*peers, from, rows, widths, meanwhile),
-                                   each.run(*collective, from, rows, widths)),
-                         "ulysses " << shape.ulysses << ", ring " << shape.ring << ", " << size.text
-                                    << " + " << size.image << " tokens, " << size.images
-                                    << " images, head size " << head_size << ", "
-                                    << at::toString(dtype) << ", round " << round);
-            }
+      auto const like = at::TensorOptions().device(test_device()).dtype(dtype);
+      for (Size const& size : sizes) {
+        Case const each(size, comms, config, dtype);
+        auto const collective =
+            flux::make_collective_exchange(each.layout, *comms.ulysses, *comms.ring);
+        auto const peers =
+            flux::make_peer_exchange(each.layout, config, size.images, like, *comms.peers);
+        for (int round = 0; round < 2; ++round) {
+          at::Tensor const from = each.qkv + round;
+          for (auto const& [rows, widths, meanwhile] :
+               {std::make_tuple(Rows::all, std::int64_t{1}, Meanwhile::nothing),
+                std::make_tuple(Rows::all, std::int64_t{5}, Meanwhile::product),
+                std::make_tuple(Rows::image_only, std::int64_t{5}, Meanwhile::product)}) {
+            BOOST_TEST(are_equal(each.run(*peers, from, rows, widths, meanwhile),
+                                 each.run(*collective, from, rows, widths)),
+                       "ulysses " << shape.ulysses << ", ring " << shape.ring << ", " << size.text
+                                  << " + " << size.image << " tokens, " << size.images
+                                  << " images, head size " << head_size << ", "
+                                  << at::toString(dtype) << ", round " << round);
           }
         }
       }
@@ -200,7 +199,7 @@ BOOST_AUTO_TEST_CASE(graphs_exchange_too) {
       };
       calls.emplace_back(run, ops::CudaGraphs::on, pool);
     }
-    for (int round = 0; round < 10; ++round) {
+    for (int round = 0; round < 4; ++round) {
       for (std::size_t i = 0; i < cases.size(); ++i) {
         Case const& each = cases[i];
         at::Tensor const from = each.qkv + round;

@@ -110,9 +110,33 @@ BOOST_AUTO_TEST_CASE(deliveries_add_up_to_what_they_are_together) {
     BOOST_TEST(apart.stretches[i].busy_ns == together.stretches[i].busy_ns);
 }
 
-BOOST_AUTO_TEST_CASE(what_comes_far_too_late_is_not_counted_twice) {
+BOOST_AUTO_TEST_CASE(kinds_that_are_delivered_late_count_in_full) {
+  constexpr std::int64_t second_us = 1'000'000;
+  constexpr TimeSpan minutes{0, 400 * second_us * us};
+  // Kernels come at once, copies in between them 20 s late; for some minutes.
   GpuUseMeter meter;
-  for (std::int64_t i = 0; i < 4; ++i) meter.add({kernel(1000 * i, 1000 * i + 900)});
+  std::vector<KernelRecord> copies;
+  for (std::int64_t second = 0; second < 300; ++second) {
+    std::vector<KernelRecord> kernels;
+    for (std::int64_t i = 0; i < 10; ++i) {
+      std::int64_t const at_us = second * second_us + i * 100'000;
+      kernels.push_back(kernel(at_us, at_us + 40'000));
+      copies.push_back(kernel(at_us + 30'000, at_us + 70'000, "memcpy"));
+    }
+    meter.add(kernels);
+    if (second % 20 == 19) {
+      meter.add(copies);
+      copies.clear();
+    }
+  }
+  BOOST_TEST(busy_us(meter.finish(minutes)) == 3000 * 70'000);
+}
+
+BOOST_AUTO_TEST_CASE(what_comes_far_too_late_is_not_counted_twice) {
+  constexpr std::int64_t minute_us = 60'000'000;
+  constexpr TimeSpan minutes{0, 10 * minute_us * us};
+  GpuUseMeter meter;
+  for (std::int64_t i = 0; i < 8; ++i) meter.add({kernel(minute_us * i, minute_us * i + 900)});
   meter.add({kernel(0, 1500)});
-  BOOST_TEST(busy_us(meter.finish(always)) == 4 * 900);
+  BOOST_TEST(busy_us(meter.finish(minutes)) == 8 * 900);
 }

@@ -22,6 +22,8 @@ namespace ditbatch::ops::cuda {
 namespace {
 
 constexpr std::int64_t canonical_rows = 4608;  // FLUX.1 at 1024x1024 with 512 text tokens
+// From so many rows on the heuristic knows best: no other candidate was faster.
+constexpr std::int64_t long_rows = 4096;
 
 GemmTensors drawn_operands(GemmShape const& shape) {
   auto const options = at::TensorOptions().dtype(shape.dtype).device(at::kCUDA);
@@ -95,14 +97,20 @@ cublasLtMatmulAlgo_t canonical_algorithm(GemmShape shape) {
 std::unique_ptr<cublasLtMatmulAlgo_t> choose(GemmShape const& shape) {
   cublasLtMatmulAlgo_t const canonical = canonical_algorithm(shape);
   std::array<Trial, 2> const trials = make_trials(shape, canonical);
+  bool const is_long = shape.batch * shape.m >= long_rows;
+  std::vector<cublasLtMatmulAlgo_t> const candidates =
+      is_long ? proposed_algorithms(shape, contiguous_strides(shape))
+              : candidate_algorithms(shape, canonical);
   std::vector<cublasLtMatmulAlgo_t> agreeing;
-  for (cublasLtMatmulAlgo_t const& candidate : candidate_algorithms(shape, canonical)) {
+  for (cublasLtMatmulAlgo_t const& candidate : candidates) {
+    if (is_long && !agreeing.empty()) break;
     auto const agrees = [&](Trial const& trial) {
       at::Tensor const made = product(shape, trial.operands, candidate);
       return made.defined() && at::equal(made, trial.expected);
     };
     if (std::all_of(trials.begin(), trials.end(), agrees)) agreeing.push_back(candidate);
   }
+  if (agreeing.size() == 1) return std::make_unique<cublasLtMatmulAlgo_t>(agreeing.front());
   if (!agreeing.empty()) {
     return std::make_unique<cublasLtMatmulAlgo_t>(
         fastest_algorithm(shape, trials.back().operands, agreeing));

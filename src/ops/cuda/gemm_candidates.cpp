@@ -13,18 +13,19 @@ namespace ditbatch::ops::cuda {
 
 namespace {
 
-constexpr std::size_t most_candidates = 24;  // each costs a trial or two
-constexpr std::int64_t step = 64;            // neighbours have sizes that suit every tile
+// Each costs trials, and a kernel's first use costs milliseconds: the first evaluation waits for
+// it.
+constexpr std::size_t most_candidates = 12;
+constexpr std::int64_t step = 64;  // neighbours have sizes that suit every tile
 
 // A shape beside another: rows times `rows / rows_by`, columns and depth divided.
 struct Neighbour {
   std::int64_t rows = 1, rows_by = 1, columns_by = 1, depth_by = 1;
 };
 
-constexpr std::array neighbours{
-    Neighbour{1, 1, 1, 4}, Neighbour{9, 8, 1, 1}, Neighbour{1, 1, 4, 4}, Neighbour{2, 1, 1, 1},
-    Neighbour{1, 2, 1, 4}, Neighbour{2, 1, 1, 4}, Neighbour{3, 2, 1, 1}, Neighbour{1, 1, 1, 1},
-    Neighbour{1, 2, 1, 1}, Neighbour{4, 1, 1, 1}, Neighbour{1, 4, 1, 1}, Neighbour{1, 1, 2, 4}};
+constexpr std::array neighbours{Neighbour{1, 1, 1, 4}, Neighbour{9, 8, 1, 1},
+                                Neighbour{1, 1, 4, 4}, Neighbour{2, 1, 1, 1},
+                                Neighbour{1, 2, 1, 4}, Neighbour{1, 1, 1, 1}};
 
 std::optional<GemmShape> shape_beside(GemmShape const& shape, Neighbour const& neighbour) {
   auto const divides = [](std::int64_t by, std::int64_t size) {
