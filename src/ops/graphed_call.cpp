@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,9 +29,15 @@ class GraphPool {
     return graph ? graph->pool() : at::cuda::graph_pool_handle();
   }
   void remember(std::shared_ptr<at::cuda::CUDAGraph> const& graph) { last_ = graph; }
+  // The allocator keeps the memory of each stream apart: all captures are on one.
+  [[nodiscard]] c10::cuda::CUDAStream stream() {
+    if (!stream_) stream_ = c10::cuda::getStreamFromPool();
+    return *stream_;
+  }
 
  private:
   std::weak_ptr<at::cuda::CUDAGraph> last_;
+  std::optional<c10::cuda::CUDAStream> stream_;
 };
 
 struct GraphedCall::Captured {
@@ -48,7 +55,7 @@ struct GraphedCall::Captured {
 
   void capture(Function const& function, GraphPool& pool) {
     c10::cuda::getCurrentCUDAStream().synchronize();
-    c10::cuda::CUDAStreamGuard const on_stream(c10::cuda::getStreamFromPool());
+    c10::cuda::CUDAStreamGuard const on_stream(pool.stream());
     auto made = std::make_shared<at::cuda::CUDAGraph>(/*keep_graph=*/true);
     // Other threads (the writer's, the watchdog's) may use CUDA meanwhile.
     made->capture_begin(pool.id(), cudaStreamCaptureModeThreadLocal);

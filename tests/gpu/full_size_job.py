@@ -44,13 +44,6 @@ class FullSizeJob:
         found = subprocess.run(["pgrep", "-f", str(self.folder / "job.toml")], capture_output=True, text=True)
         return [int(pid) for pid in found.stdout.split()]
 
-    def process_of_rank(self, rank):
-        for pid in self.processes():
-            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment:
-                return pid
-        raise AssertionError(f"no process of rank {rank}")
-
     def kill_all(self):
         for pid in self.processes():
             os.kill(pid, 9)

@@ -15,6 +15,7 @@ import subprocess
 import time
 
 from full_size_job import FullSizeJob
+from rank_processes import process_of_rank
 
 SILENCE_S = 8
 FAULT_IMAGES = 6
@@ -56,7 +57,7 @@ def disturbed(arguments, expected, name, kind, codes):
         assert process.poll() is None and time.monotonic() < until, f"{name}: nothing published\n{process.stderr.read()}"
         time.sleep(0.01)
     time.sleep(0.3)
-    os.kill(job.process_of_rank(arguments.gpus // 2), kind)
+    os.kill(process_of_rank(job.processes(), arguments.gpus // 2), kind)
     begun = time.monotonic()
     _, errors = process.communicate(timeout=90)
     seconds = time.monotonic() - begun

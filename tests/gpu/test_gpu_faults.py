@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two ranks that share one GPU, NCCL between them: one is killed or stopped during denoise. The job ends in time and
+"""Two ranks that share one GPU: one is killed or stopped during denoise. The job ends in time and
 names a stopped rank, no process is left, and one rank goes on to the same bits.
 
     test_gpu_faults.py DITBATCH MPIRUN_SH WORK_DIR PIPELINE
@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
 from fault_job import FaultJob  # noqa: E402
+from rank_processes import process_of_rank  # noqa: E402
 
 PROGRAM, MPIRUN, WORK, PIPELINE = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve(), pathlib.Path(sys.argv[4]).resolve()
 SILENCE_S = 8
@@ -27,14 +28,6 @@ def job(name):
     return FaultJob(PROGRAM, MPIRUN, WORK / name, PIPELINE, RECORDS, "[output]\nimages_per_shard = 1\n")
 
 
-def process_of_rank(made, rank):
-    for pid in made.processes():
-        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        if f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment:
-            return pid
-    raise AssertionError(f"no process of rank {rank}")
-
-
 def disturbed(expected, name, kind, codes):
     made = job(name)
     process = made.start(2, *TWO)
@@ -43,7 +36,7 @@ def disturbed(expected, name, kind, codes):
         assert process.poll() is None and time.monotonic() < until, f"{name}: nothing published\n{process.stderr.read()}"
         time.sleep(0.02)
     time.sleep(1)
-    os.kill(process_of_rank(made, 1), kind)
+    os.kill(process_of_rank(made.processes(), 1), kind)
     begun = time.monotonic()
     _, errors = process.communicate(timeout=90)
     seconds = time.monotonic() - begun

@@ -31,19 +31,13 @@ std::vector<cudaGraphNode_t> nodes_of(cudaGraph_t graph) {
   return nodes;
 }
 
-std::vector<cudaGraphNode_t> before(cudaGraphNode_t node) {
+// What `ask`, cudaGraphNodeGetDependencies or cudaGraphNodeGetDependentNodes, tells of a node.
+template <class Ask>
+std::vector<cudaGraphNode_t> beside(cudaGraphNode_t node, Ask const& ask) {
   std::size_t count = 0;
-  check(cudaGraphNodeGetDependencies(node, nullptr, nullptr, &count));
+  check(ask(node, nullptr, nullptr, &count));
   std::vector<cudaGraphNode_t> nodes(count);
-  if (count > 0) check(cudaGraphNodeGetDependencies(node, nodes.data(), nullptr, &count));
-  return nodes;
-}
-
-std::vector<cudaGraphNode_t> after(cudaGraphNode_t node) {
-  std::size_t count = 0;
-  check(cudaGraphNodeGetDependentNodes(node, nullptr, nullptr, &count));
-  std::vector<cudaGraphNode_t> nodes(count);
-  if (count > 0) check(cudaGraphNodeGetDependentNodes(node, nodes.data(), nullptr, &count));
+  if (count > 0) check(ask(node, nodes.data(), nullptr, &count));
   return nodes;
 }
 
@@ -65,8 +59,10 @@ cudaGraphNode_t add_fill(cudaGraph_t graph, cudaMemsetParams const& set,
 }
 
 void replace(cudaGraph_t graph, cudaGraphNode_t node, cudaMemsetParams const& set) {
-  std::vector<cudaGraphNode_t> const dependencies = before(node);
-  std::vector<cudaGraphNode_t> const dependents = after(node);
+  auto const dependencies =
+      beside(node, [](auto... arguments) { return cudaGraphNodeGetDependencies(arguments...); });
+  auto const dependents =
+      beside(node, [](auto... arguments) { return cudaGraphNodeGetDependentNodes(arguments...); });
   cudaGraphNode_t const fill =
       set.elementSize == 1   ? add_fill<std::uint8_t>(graph, set, dependencies)
       : set.elementSize == 2 ? add_fill<std::uint16_t>(graph, set, dependencies)
