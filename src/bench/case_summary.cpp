@@ -83,6 +83,18 @@ CaseSummary summary_of(CaseResult const& result) {
   return summary;
 }
 
+std::optional<double> exchange_waiting_ms(CaseResult const& result, RankResult const& rank) {
+  if (!rank.profile) return std::nullopt;
+  int const branch_size = result.layout.mesh.ring * result.layout.mesh.ulysses;
+  std::vector<std::vector<double> const*> branch{&rank.profile->image.exchange_us};
+  for (RankResult const& other : result.ranks) {
+    bool const is_of_branch = other.rank / branch_size == rank.rank / branch_size;
+    if (other.rank != rank.rank && is_of_branch && other.profile)
+      branch.push_back(&other.profile->image.exchange_us);
+  }
+  return waiting_ms(branch);
+}
+
 std::optional<double> scaling_efficiency(BenchStudy const& study, CaseResult const& result) {
   CaseResult const* fewest = nullptr;
   for (CaseResult const& other : study.cases) {

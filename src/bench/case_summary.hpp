@@ -34,6 +34,11 @@ struct CaseSummary {
 /// Ranks that share one image.
 [[nodiscard]] int ranks_per_image(CaseResult const& result);
 
+/// How long a rank's exchanges waited for the others of its branch in the profiled image; nothing
+/// without their profiles.
+[[nodiscard]] std::optional<double> exchange_waiting_ms(CaseResult const& result,
+                                                        RankResult const& rank);
+
 /// Seconds of the case with the fewest ranks an image, for the same work, times its ranks, over
 /// the same of this case: 1 where all ranks bring what the first ones do. None without such a case.
 [[nodiscard]] std::optional<double> scaling_efficiency(BenchStudy const& study,

@@ -58,7 +58,13 @@ json to_json(BenchStudy const& study, CaseResult const& result) {
     return made;
   }
   json ranks = json::array();
-  for (RankResult const& rank : result.ranks) ranks.push_back(to_json(rank));
+  for (RankResult const& rank : result.ranks) {
+    ranks.push_back(to_json(rank));
+    if (!rank.profile) continue;
+    json& profile = ranks.back()["profile"];
+    for (char const* part : {"image", "floor"}) profile[part].erase("exchange_us");
+    profile["image"]["exchange_waiting_ms"] = or_null(exchange_waiting_ms(result, rank));
+  }
   made["flop_per_step"] = {{"gemm", result.step_flop.gemm},
                            {"attention", result.step_flop.attention}};
   made["flop_decode"] = result.decode_flop;

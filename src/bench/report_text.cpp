@@ -77,13 +77,7 @@ std::string exchange_text(CaseResult const& result, RankResult const& rank) {
   double const all_ms = image.ms_of(KernelClass::exchange);
   std::string text = printed("  exchange: %.1f ms hidden behind other kernels, %.1f ms exposed",
                              all_ms - image.exchange_exposed_ms, image.exchange_exposed_ms);
-  int const branch_size = result.layout.mesh.ring * result.layout.mesh.ulysses;
-  std::vector<std::vector<double> const*> branch{&image.exchange_us};
-  for (RankResult const& other : result.ranks) {
-    if (other.rank / branch_size == rank.rank / branch_size && other.profile)
-      branch.push_back(&other.profile->image.exchange_us);
-  }
-  if (auto const waiting = waiting_ms(branch))
+  if (auto const waiting = exchange_waiting_ms(result, rank))
     text += printed("; %.1f ms of them waiting for ranks that came later", *waiting);
   return text + "\n";
 }
