@@ -60,10 +60,11 @@ at::Tensor attend(AttentionInputs const& inputs) {
   return ops::attention(inputs.q, inputs.kv.select(2, 0), inputs.kv.select(2, 1));
 }
 
-// `first` on the stream beside while `second` runs here; or one after another.
+// Of a sequence that is split, `first` on the stream beside while `second` runs here; else one
+// after another.
 template <class First, class Second>
-void beside_if(bool is_split, SideStream& beside, First const& first, Second const& second) {
-  if (!is_split) {
+void run_both(BlockContext const& context, First const& first, Second const& second) {
+  if (!context.exchange.is_split()) {
     first();
     second();
     return;
@@ -72,8 +73,8 @@ void beside_if(bool is_split, SideStream& beside, First const& first, Second con
     SideStream& stream;
     ~Join() { stream.join(); }
   };
-  beside.begin(first);
-  Join const at_the_end{beside};
+  context.beside.begin(first);
+  Join const at_the_end{context.beside};
   second();
 }
 
@@ -121,8 +122,8 @@ at::Tensor DoubleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
     auto const all_of = [&](auto const& stream) {
       for (Projection const& each : projections) stream(each);
     };
-    beside_if(
-        context.exchange.is_split(), context.beside, [&] { all_of(text); }, [&] { all_of(image); });
+    run_both(
+        context, [&] { all_of(text); }, [&] { all_of(image); });
   };
   auto const vectors = [&](std::int64_t index) {
     return ops::ChannelVectors{text_.modulation.vector(context.modulation, index),
@@ -180,8 +181,8 @@ at::Tensor SingleBlock::operator()(at::Tensor const& tokens, at::Tensor const& n
   at::Tensor const joined = exchange.token_buffer(count, (1 + mlp_ratio) * width, tokens);
   at::Tensor const attended = joined.narrow(2, 0, width);
   AttentionInputs inputs;
-  beside_if(
-      exchange.is_split(), context.beside,
+  run_both(
+      context,
       [&] {
         inputs = exchange.share_heads(
             {qkv, norms_, norms_, context.rotary, context.text_rows, Meanwhile::product}, rows);

@@ -110,7 +110,6 @@ std::unique_ptr<cublasLtMatmulAlgo_t> choose(GemmShape const& shape) {
     };
     if (std::all_of(trials.begin(), trials.end(), agrees)) agreeing.push_back(candidate);
   }
-  if (agreeing.size() == 1) return std::make_unique<cublasLtMatmulAlgo_t>(agreeing.front());
   if (!agreeing.empty()) {
     return std::make_unique<cublasLtMatmulAlgo_t>(
         fastest_algorithm(shape, trials.back().operands, agreeing));
