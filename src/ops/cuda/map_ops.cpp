@@ -7,23 +7,12 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "ops/cuda/element_of.hpp"
 #include "ops/cuda/map_kernels.hpp"
 
 namespace ditbatch::ops::cuda {
 
 namespace {
-
-Element element_of(at::Tensor const& x) {
-  switch (x.scalar_type()) {
-    case at::kFloat:
-      return Element::float32;
-    case at::kHalf:
-      return Element::float16;
-    default:
-      ensure(x.scalar_type() == at::kBFloat16, "maps are float32, float16 or bfloat16");
-      return Element::bfloat16;
-  }
-}
 
 MapShape shape_of(at::Tensor const& rows) {
   ensure(rows.dim() == 3 && rows.is_contiguous(), "maps are contiguous (rows, W, C) on a GPU");

@@ -5,6 +5,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include "core/error.hpp"
+#include "ops/cuda/element_of.hpp"
 #include "ops/cuda/row_kernels.hpp"
 
 namespace ditbatch::ops::cuda {
@@ -17,18 +18,6 @@ constexpr std::int64_t alignment_bytes = 16;
 void check_launch() { C10_CUDA_KERNEL_LAUNCH_CHECK(); }
 
 cudaStream_t current_stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
-
-Element element_of(at::Tensor const& x) {
-  switch (x.scalar_type()) {
-    case at::kBFloat16:
-      return Element::bfloat16;
-    case at::kHalf:
-      return Element::float16;
-    default:
-      ensure(x.scalar_type() == at::kFloat, "kernels take bf16, fp16 and fp32");
-      return Element::float32;
-  }
-}
 
 bool is_aligned(at::Tensor const& x) {
   bool aligned = reinterpret_cast<std::uintptr_t>(x.data_ptr()) % alignment_bytes == 0;
