@@ -11,7 +11,7 @@ constexpr int blocks_per_sm = sizeof(T) == 2 ? 5 : 4;
 
 template <class T, int HeadSize>
 __global__ void __launch_bounds__(rotate_threads, blocks_per_sm<T>)
-    norm_and_rotate_kernel(NormAndRotate const call) {
+    norm_and_rotate_kernel(__grid_constant__ NormAndRotate const call) {
   std::int64_t const row = blockIdx.x;
   std::int64_t const image = blockIdx.y;
   T* const qkv =
