@@ -9,8 +9,10 @@ namespace ditbatch::ops::cuda {
 
 namespace {
 
-// Few enough to stay until the last row: fewer blocks wait for their writes to arrive.
-constexpr unsigned blocks_per_sm = 3;
+// Few enough to stay until the last row. The links are what an exchange waits for: two blocks an SM
+// keep them busy. On one GPU it is memory: as many as registers allow without spills.
+constexpr unsigned sharing_blocks_per_sm = 2;
+constexpr unsigned staging_blocks_per_sm = 4;
 
 unsigned multiprocessors() {
   int device = 0;
@@ -69,7 +71,7 @@ __global__ void __launch_bounds__(rotate_threads)
 
 // On this GPU alone.
 template <class T, int HeadSize>
-__global__ void __launch_bounds__(rotate_threads)
+__global__ void __launch_bounds__(rotate_threads, staging_blocks_per_sm)
     stage_heads_kernel(__grid_constant__ NormAndRotate const call,
                        __grid_constant__ HeadPlaces const places) {
   write_heads<T, HeadSize>(call, places);
@@ -84,7 +86,8 @@ template <class T, int HeadSize>
 void launch(NormAndRotate const& call, HeadPlaces const& places, PeerSignals const* signals,
             cudaStream_t stream) {
   // A rank without tokens takes part too: the others wait for it.
-  unsigned const blocks = blocks_per_sm * multiprocessors();
+  unsigned const blocks =
+      (signals == nullptr ? staging_blocks_per_sm : sharing_blocks_per_sm) * multiprocessors();
   auto const rows = static_cast<unsigned>(call.rows);
   dim3 const grid(std::clamp(rows, 1U, blocks), static_cast<unsigned>(call.images));
   if (signals == nullptr) {
