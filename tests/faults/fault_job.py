@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
 from make_pipeline import make_pipeline  # noqa: E402
+from rank_processes import process_of_rank  # noqa: E402
 from run_hashes import hashes  # noqa: E402
 
 
@@ -51,6 +53,32 @@ class FaultJob:
     def processes(self):
         found = subprocess.run(["pgrep", "-f", str(self.folder / "job.toml")], capture_output=True, text=True)
         return [int(pid) for pid in found.stdout.split()]
+
+    def wait_for_shards(self, process, count, timeout=120):
+        """Until so many shards are published while the job runs."""
+        until = time.monotonic() + timeout
+        while len(list((self.folder / "run").glob("shards/*/*.h5"))) < count:
+            assert process.poll() is None and time.monotonic() < until, \
+                f"{self.folder.name}: less than {count} shards published\n{process.stderr.read()}"
+            time.sleep(0.01)
+
+    def disturb(self, process, rank, kind, codes, where):
+        """Sends a signal to one rank: the job ends with one of the codes and leaves no process; it names a rank that was
+        stopped, and where it was. -> seconds that took"""
+        os.kill(process_of_rank(self.processes(), rank), kind)
+        begun = time.monotonic()
+        _, errors = process.communicate(timeout=90)
+        seconds = time.monotonic() - begun
+        assert process.returncode in codes, f"{self.folder.name}: exit {process.returncode}, not {codes}\n{errors}"
+        if kind == signal.SIGSTOP:
+            cause = re.search(r"cause: (.*)", errors)
+            assert cause and f"rank {rank} (" in cause[1] and where in cause[1], errors
+            print(cause[1], flush=True)
+        time.sleep(3)
+        left = self.processes()
+        self.kill_all()
+        assert not left, f"{self.folder.name}: processes left: {left}"
+        return seconds
 
     def kill_all(self):
         for pid in self.processes():

@@ -4,13 +4,10 @@
     full_size_bits.py DITBATCH MPIRUN_SH ARCHITECTURE WORK_DIR [--ranks 4] [--gpus 4] [--first 1]
 
 ARCHITECTURE is a folder of tools/make_architecture.py; weights are random. Layouts of more ranks than GPUs share one: 4
-ranks need about 110 GB. Six records of 1024x1024 in 4 steps, two of them with true CFG, and one of an odd size on one rank are what the
-other layouts are compared with.
+ranks need about 110 GB. Six records of 1024x1024 in 4 steps, two of them with true CFG, and one of an odd size on one
+rank are what the other layouts are compared with.
 """
-import argparse
-import pathlib
-
-from full_size_job import FullSizeJob
+from full_size_job import FullSizeJob, job_arguments
 
 PLAIN = [dict(id=f"plain{i}", prompt=f"a lamp {i}", guidance_scale=i + 2.5) for i in range(4)]
 CFG = [dict(id="cfg0", prompt="a harbour at night", negative_prompt="fog", true_cfg_scale=3.0),
@@ -42,23 +39,17 @@ LAYOUTS = [
 
 def made(arguments, name, ranks, records, settings):
     share = [] if arguments.gpus >= ranks else ["runtime.share_gpu=true"]
-    job = FullSizeJob(arguments.program, arguments.mpirun, arguments.work / name.replace(" ", "-").replace(",", ""),
-                      arguments.architecture, records, 4, share)
-    job.run(ranks, settings)
+    job = FullSizeJob(arguments, name, records, 4, [*share, *settings])
+    job.run(ranks)
     hashes = job.hashes()
     assert hashes.keys() == {record["id"] for record in records}, (name, sorted(hashes))
     return hashes
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("mpirun")
-    parser.add_argument("architecture", type=lambda text: pathlib.Path(text).resolve())
-    parser.add_argument("work", type=pathlib.Path)
+    parser = job_arguments(gpus=1)
     parser.add_argument("--ranks", type=int, default=4, help="leave out layouts of more")
     parser.add_argument("--first", type=int, default=1, help="leave out layouts of fewer ranks")
-    parser.add_argument("--gpus", type=int, default=1)
     arguments = parser.parse_args()
     expected = made(arguments, "one rank", 1, PLAIN + CFG + ODD, ["runtime.batch_size=1"])
     for identifier, digest in sorted(expected.items()):

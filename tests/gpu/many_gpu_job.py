@@ -5,17 +5,13 @@ same images.
 
     many_gpu_job.py DITBATCH MPIRUN_SH ARCHITECTURE WORK_DIR [--gpus 4] [--images 40] [--steps 28]
 """
-import argparse
 import json
-import os
 import pathlib
-import re
 import signal
 import subprocess
 import time
 
-from full_size_job import FullSizeJob
-from rank_processes import process_of_rank
+from full_size_job import FullSizeJob, job_arguments
 
 SILENCE_S = 8
 FAULT_IMAGES = 6
@@ -25,12 +21,12 @@ def records(count):
     return [dict(id=f"r{i:02}", prompt=f"a lighthouse, view {i}", seed=i) for i in range(count)]
 
 
-def whole_job(arguments, name, settings):
+def whole_job(arguments, name, *settings):
     """-> hashes, busy fraction"""
-    job = FullSizeJob(arguments.program, arguments.mpirun, arguments.work / name, arguments.architecture,
-                      records(arguments.images), arguments.steps, settings)
-    job.run(arguments.gpus, [], "--record-kernels")
-    summary = json.loads((job.last_session() / "summary.json").read_text())
+    job = FullSizeJob(arguments, name, records(arguments.images), arguments.steps, settings)
+    job.run(arguments.gpus, "--record-kernels")
+    [session] = (job.folder / "run" / "sessions").iterdir()
+    summary = json.loads((session / "summary.json").read_text())
     waits = {rank["rank"]: rank.get("writer_wait_s") for rank in summary["ranks"]}
     print(f"{name}: {summary['images_made']} images in {summary['wall_s']:.1f} s, {summary['layout']}, first image after "
           f"{summary['first_image_s']:.1f} s, waited for the writer {max(wait or 0 for wait in waits.values()):.4f} s", flush=True)
@@ -48,49 +44,29 @@ def whole_job(arguments, name, settings):
 
 
 def disturbed(arguments, expected, name, kind, codes):
-    job = FullSizeJob(arguments.program, arguments.mpirun, arguments.work / name, arguments.architecture, records(FAULT_IMAGES),
-                      arguments.steps, ["output.images_per_shard=1", "runtime.batch_size=1", f"limits.phase_s={SILENCE_S}"])
-    process = job.start(arguments.gpus, [f"mesh.ulysses={arguments.gpus}"])
-    until = time.monotonic() + 120
+    job = FullSizeJob(arguments, name, records(FAULT_IMAGES), arguments.steps,
+                      ["output.images_per_shard=1", "runtime.batch_size=1", f"limits.phase_s={SILENCE_S}"])
+    process = job.start(arguments.gpus, f"--set=mesh.ulysses={arguments.gpus}")
     # The first two images choose algorithms and capture graphs; those that follow mostly denoise.
-    while len(list(job.folder.glob("run/shards/*/*.h5"))) < 2:
-        assert process.poll() is None and time.monotonic() < until, f"{name}: nothing published\n{process.stderr.read()}"
-        time.sleep(0.01)
+    job.wait_for_shards(process, 2)
     time.sleep(0.3)
-    os.kill(process_of_rank(job.processes(), arguments.gpus // 2), kind)
-    begun = time.monotonic()
-    _, errors = process.communicate(timeout=90)
-    seconds = time.monotonic() - begun
-    assert process.returncode in codes, f"{name}: exit {process.returncode}, not {codes}\n{errors}"
-    if kind == signal.SIGSTOP:
-        cause = re.search(r"cause: (.*)", errors)
-        assert cause and f"rank {arguments.gpus // 2} (" in cause[1] and "phase denoise of record" in cause[1], errors
-        print(" ", cause[1])
-    time.sleep(3)
-    left = job.processes()
-    job.kill_all()
-    assert not left, f"{name}: processes left: {left}"
+    seconds = job.disturb(process, arguments.gpus // 2, kind, codes, "phase denoise of record")
     done = job.hashes()
     assert 0 < len(done) < FAULT_IMAGES, f"{name}: {len(done)} images were done"
-    job.run(2, ["mesh.ulysses=2"])
+    job.run(2, "--set=mesh.ulysses=2")
     assert job.hashes() == expected, f"{name}: other bits after the resume"
     print(f"{name}: exit {process.returncode} after {seconds:.1f} s, no process left, {len(done)} of {FAULT_IMAGES} images were "
           f"done, the others made with 2 GPUs: all SHA-256 equal", flush=True)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("program")
-    parser.add_argument("mpirun")
-    parser.add_argument("architecture", type=lambda text: pathlib.Path(text).resolve())
-    parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--gpus", type=int, default=4)
+    parser = job_arguments(gpus=4)
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--steps", type=int, default=28)
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the summaries")
     arguments = parser.parse_args()
-    one, one_busy = whole_job(arguments, "one replica", [f"mesh.ulysses={arguments.gpus}"])
-    many, many_busy = whole_job(arguments, "a replica each", [])
+    one, one_busy = whole_job(arguments, "one replica", f"mesh.ulysses={arguments.gpus}")
+    many, many_busy = whole_job(arguments, "a replica each")
     assert one == many, "a replica each: other bits than one replica"
     print(f"{len(one)} of {len(many)} SHA-256 equal; least busy GPU: {100 * one_busy:.1f} % and {100 * many_busy:.1f} %", flush=True)
     expected = {record["id"]: one[record["id"]] for record in records(FAULT_IMAGES)}

@@ -4,9 +4,7 @@ names a stopped rank, no process is left, and one rank goes on to the same bits.
 
     test_gpu_faults.py DITBATCH MPIRUN_SH WORK_DIR PIPELINE
 """
-import os
 import pathlib
-import re
 import shutil
 import signal
 import sys
@@ -14,7 +12,6 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
 from fault_job import FaultJob  # noqa: E402
-from rank_processes import process_of_rank  # noqa: E402
 
 PROGRAM, MPIRUN, WORK, PIPELINE = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve(), pathlib.Path(sys.argv[4]).resolve()
 SILENCE_S = 8
@@ -31,24 +28,9 @@ def job(name):
 def disturbed(expected, name, kind, codes):
     made = job(name)
     process = made.start(2, *TWO)
-    until = time.monotonic() + 120
-    while not list((made.folder / "run").glob("shards/*/*.h5")):
-        assert process.poll() is None and time.monotonic() < until, f"{name}: nothing published\n{process.stderr.read()}"
-        time.sleep(0.02)
+    made.wait_for_shards(process, 1)
     time.sleep(1)
-    os.kill(process_of_rank(made.processes(), 1), kind)
-    begun = time.monotonic()
-    _, errors = process.communicate(timeout=90)
-    seconds = time.monotonic() - begun
-    assert process.returncode in codes, f"{name}: exit {process.returncode}, not {codes}\n{errors}"
-    if kind == signal.SIGSTOP:
-        cause = re.search(r"cause: (.*)", errors)
-        assert cause and "rank 1 (" in cause[1] and "phase denoise of record long" in cause[1], errors
-        print(cause[1])
-    time.sleep(3)
-    left = made.processes()
-    made.kill_all()
-    assert not left, f"{name}: processes left: {left}"
+    seconds = made.disturb(process, 1, kind, codes, "phase denoise of record long")
     assert set(made.hashes()) == {"first"}, f"{name}: {made.hashes()}"
     made.run(1, *GPU)
     assert made.hashes() == expected, f"{name}: other bits after the resume"

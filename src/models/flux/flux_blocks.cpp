@@ -69,13 +69,14 @@ void run_both(BlockContext const& context, First const& first, Second const& sec
     second();
     return;
   }
-  struct Join {  // also where `second` throws: what it used is freed then
-    SideStream& stream;
-    ~Join() { stream.join(); }
-  };
-  context.beside.begin(first);
-  Join const at_the_end{context.beside};
-  second();
+  try {
+    context.beside.begin(first);
+    second();
+  } catch (...) {
+    context.beside.join();  // what both used is freed now
+    throw;
+  }
+  context.beside.join();
 }
 
 // (B, S, 3, heads, head size) for qkv, whose linear layers write (B, S, 3 x width).

@@ -1,10 +1,11 @@
-// Which cuBLASLt algorithm a product runs with: the fastest candidate for its number of rows that
-// has the bits of one canonical algorithm, whatever that number is.
+// Which cuBLASLt algorithm a product runs with: a fast one for its number of rows, with the bits of
+// one canonical algorithm whatever that number is.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAFunctions.h>
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -97,22 +98,23 @@ cublasLtMatmulAlgo_t canonical_algorithm(GemmShape shape) {
 std::unique_ptr<cublasLtMatmulAlgo_t> choose(GemmShape const& shape) {
   cublasLtMatmulAlgo_t const canonical = canonical_algorithm(shape);
   std::array<Trial, 2> const trials = make_trials(shape, canonical);
-  bool const is_long = shape.batch * shape.m >= long_rows;
-  std::vector<cublasLtMatmulAlgo_t> const candidates =
-      is_long ? proposed_algorithms(shape, contiguous_strides(shape))
-              : candidate_algorithms(shape, canonical);
-  std::vector<cublasLtMatmulAlgo_t> agreeing;
-  for (cublasLtMatmulAlgo_t const& candidate : candidates) {
-    if (is_long && !agreeing.empty()) break;
-    auto const agrees = [&](Trial const& trial) {
+  auto const agrees = [&](cublasLtMatmulAlgo_t const& candidate) {
+    return std::all_of(trials.begin(), trials.end(), [&](Trial const& trial) {
       at::Tensor const made = product(shape, trial.operands, candidate);
       return made.defined() && at::equal(made, trial.expected);
-    };
-    if (std::all_of(trials.begin(), trials.end(), agrees)) agreeing.push_back(candidate);
-  }
-  if (!agreeing.empty()) {
-    return std::make_unique<cublasLtMatmulAlgo_t>(
-        fastest_algorithm(shape, trials.back().operands, agreeing));
+    });
+  };
+  if (shape.batch * shape.m >= long_rows) {
+    auto const proposed = proposed_algorithms(shape, contiguous_strides(shape));
+    auto const first = std::find_if(proposed.begin(), proposed.end(), agrees);
+    if (first != proposed.end()) return std::make_unique<cublasLtMatmulAlgo_t>(*first);
+  } else {
+    auto candidates = candidate_algorithms(shape, canonical);
+    std::erase_if(candidates, std::not_fn(agrees));
+    if (!candidates.empty()) {
+      return std::make_unique<cublasLtMatmulAlgo_t>(
+          fastest_algorithm(shape, trials.back().operands, candidates));
+    }
   }
   bool const is_plain = shape.batch == 1 && shape.alignment_bytes == 256;
   return is_plain ? std::make_unique<cublasLtMatmulAlgo_t>(canonical) : nullptr;
