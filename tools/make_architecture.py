@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Writes the config files of FLUX.1 at full size, without weights: for `[model] random_weights = true`.
 
-    make_architecture.py dev|schnell OUT_DIR
+    make_architecture.py dev|schnell|small OUT_DIR
+
+`small` is schnell with few and narrow layers, but with heads of 128 channels, which GPU kernels are made for.
 
 The tokenizers are small ones trained here; their ids lie within the full vocabularies.
 """
@@ -10,6 +12,15 @@ import pathlib
 import sys
 
 from make_pipeline import make_clip_tokenizer, make_t5_tokenizer
+
+
+SMALL = {
+    "transformer/config.json": dict(num_layers=2, num_single_layers=3, num_attention_heads=4, joint_attention_dim=64,
+                                    pooled_projection_dim=48),
+    "vae/config.json": dict(block_out_channels=[16, 32, 32, 32], norm_num_groups=8),
+    "text_encoder/config.json": dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4),
+    "text_encoder_2/config.json": dict(d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4),
+}
 
 
 def configs(kind):
@@ -46,6 +57,8 @@ def configs(kind):
 def main(kind, out_dir):
     out_dir = pathlib.Path(out_dir)
     for name, config in configs(kind).items():
+        if kind == "small":
+            config |= SMALL.get(name, {})
         path = out_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(config, indent=2) + "\n")
