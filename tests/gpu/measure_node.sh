@@ -35,7 +35,7 @@ tests() {
 }
 
 bench() {
-  run bench_1024 280 "$mpirun" 4 "$program" bench "$root/configs/scaling_study.toml" --out "$out/1024x1024" --profile \
+  run bench_1024 330 "$mpirun" 4 "$program" bench "$root/configs/scaling_study.toml" --out "$out/1024x1024" --profile \
     --set "model.path=$architecture" --set 'bench.sizes=["1024x1024"]' --set bench.repetitions=8 --set bench.warm_up_s=4 \
     --set 'bench.layouts=[{ulysses=4},{ranks=2,ulysses=2},{cfg=2,ulysses=2,true_cfg=true},{}]'
   gzip -f "$out"/1024x1024/timeline-*.json
