@@ -135,7 +135,7 @@ def main():
                 shard_sites.append((f"{site}:{errors[0]}", operation, file))
         # The same on a rank that is not the first: it aborts the others.
         elsewhere = [(*site, 1) for site in shard_sites[:: max(1, len(shard_sites) // 3)]]
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:  # a job of this size mostly waits for its launcher
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:  # a job of this size mostly waits for its launcher
             for code in pool.map(lambda planned_call: fails(situation, *planned_call), planned + elsewhere):
                 codes[code] += 1
         print(f"{situation.name}: {len(calls)} calls, {len(seen)} call sites so far, exit codes {codes}, {time.monotonic() - begun:.0f} s", flush=True)

@@ -13,6 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 
@@ -125,7 +126,7 @@ def read_alike(run_dir, expected):
                 text = {name for name in file if h5py.check_string_dtype(file[name].dtype)}
                 for i in range(len(file["id"])):
                     rows[file["id"].asstr()[i]] = {name: file[name].asstr()[i] if name in text else file[name][i] for name in file}
-        loaded = datasets.load_dataset("hdf5", data_files=str(folder / "*.h5"), split="train", cache_dir=str(WORK / "cache"))
+        loaded = datasets.load_dataset("hdf5", data_files=str(folder / "*.h5"), split="train", cache_dir=str(run_dir.parent / "cache"))
         assert len(loaded) == len(rows)
         for read in loaded:
             row = rows[read["id"]]
@@ -138,36 +139,42 @@ def read_alike(run_dir, expected):
     assert sizes == {-1, 0, 1} and len(layouts) == 2, (sizes, layouts)
 
 
+def all_layouts(arch, folder, dtype, heads, scale):
+    """-> what was compared"""
+    manifest = records(scale)
+    expected = run(f"{arch}-{dtype}-one", manifest, folder, dtype, 1, (1, 1, 1))
+    assert len(expected) == 12 and len(set(expected.values())) == 12
+    count = 0
+    for ranks, cfg, ring, ulysses in LAYOUTS:
+        if heads % ulysses:
+            continue
+        name = f"{arch}-{dtype}-{ranks}ranks-cfg{cfg}-ring{ring}-ulysses{ulysses}"
+        assert run(name, manifest, folder, dtype, ranks, (cfg, ring, ulysses)) == expected, name
+        count += 1
+    shuffled = manifest[:]
+    random.Random(3).shuffle(shuffled)
+    assert run(f"{arch}-{dtype}-shuffled", shuffled, folder, dtype, 2, (1, 1, 2)) == expected, "shuffled"
+    # Stopped after five images on 2 ranks, resumed on 3, then nothing left to do.
+    name = f"{arch}-{dtype}-resumed"
+    assert len(run(name, manifest, folder, dtype, 2, (1, 2, 1), "--limit", "5")) == 5
+    assert run(name, manifest, folder, dtype, 3, (1, 3, 1)) == expected, "resumed"
+    assert run(name, manifest, folder, dtype, 1, (1, 1, 1)) == expected, "resumed again"
+    read_alike(WORK / name / "run", expected)
+    batches = batched(arch, folder, dtype, scale)
+    return f"pipeline {arch}, {dtype}: 12 images, {count} layouts, shuffled and resumed, 18 images in {batches} kinds of batches: all SHA-256 equal"
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
-    pipelines = {}
+    cases = []
     for arch, kind in (("d", "dev"), ("b", "schnell")):
         folder = WORK / f"pipeline-{arch}"
-        pipelines[arch] = folder
         made = make_pipeline(arch, kind, "legacy", 7, folder)
         heads, scale = made.transformer.config.num_attention_heads, made.vae_scale_factor * 2
-        manifest = records(scale)
-        for dtype in DTYPES if arch == "d" else DTYPES[-1:]:
-            expected = run(f"{arch}-{dtype}-one", manifest, folder, dtype, 1, (1, 1, 1))
-            assert len(expected) == 12 and len(set(expected.values())) == 12
-            count = 0
-            for ranks, cfg, ring, ulysses in LAYOUTS:
-                if heads % ulysses:
-                    continue
-                name = f"{arch}-{dtype}-{ranks}ranks-cfg{cfg}-ring{ring}-ulysses{ulysses}"
-                assert run(name, manifest, folder, dtype, ranks, (cfg, ring, ulysses)) == expected, name
-                count += 1
-            shuffled = manifest[:]
-            random.Random(3).shuffle(shuffled)
-            assert run(f"{arch}-{dtype}-shuffled", shuffled, folder, dtype, 2, (1, 1, 2)) == expected, "shuffled"
-            # Stopped after five images on 2 ranks, resumed on 3, then nothing left to do.
-            name = f"{arch}-{dtype}-resumed"
-            assert len(run(name, manifest, folder, dtype, 2, (1, 2, 1), "--limit", "5")) == 5
-            assert run(name, manifest, folder, dtype, 3, (1, 3, 1)) == expected, "resumed"
-            assert run(name, manifest, folder, dtype, 1, (1, 1, 1)) == expected, "resumed again"
-            read_alike(WORK / name / "run", expected)
-            batches = batched(arch, folder, dtype, scale)
-            print(f"pipeline {arch}, {dtype}: 12 images, {count} layouts, shuffled and resumed, 18 images in {batches} kinds of batches: all SHA-256 equal")
+        cases += [(arch, folder, dtype, heads, scale) for dtype in (DTYPES if arch == "d" else DTYPES[-1:])]
+    with ThreadPoolExecutor(2) as pool:  # a job that starts or ends leaves a core idle
+        for line in pool.map(lambda case: all_layouts(*case), cases):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
