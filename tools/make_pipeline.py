@@ -76,12 +76,14 @@ def make_clip_tokenizer(arrangement, folder):
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = CLIPTokenizer().backend_tokenizer.pre_tokenizer
-    trainer = trainers.BpeTrainer(vocab_size=900, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    # Pairs that are equally frequent are merged in the order of their ids. The trainer would give ids to the ends of words
+    # in an order of chance; as "special tokens" they have them beforehand, and one seed makes one checkpoint.
+    trainer = trainers.BpeTrainer(vocab_size=900, initial_alphabet=alphabet, special_tokens=[c + "</w>" for c in alphabet],
                                   end_of_word_suffix="</w>", show_progress=False)
     tokenizer.train_from_iterator(training_lines(), trainer)
     trained = json.loads(tokenizer.to_str())["model"]
     # CLIP's order: bytes, bytes at the end of a word, merges, begin, end.
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in trained["merges"]]
     names = alphabet + [c + "</w>" for c in alphabet] + ["".join(m) for m in merges]
     vocab = {}
