@@ -1,4 +1,4 @@
-# build_info.hpp: git revision (with a mark for a changed tree) and versions, for --version and every output.
+# build_info.cpp: git revision (with a mark for a changed tree) and versions, for --version and every output.
 find_program(GIT_PROGRAM git)
 set(DITBATCH_GIT_REVISION "unknown")
 if(GIT_PROGRAM)
@@ -12,4 +12,4 @@ set(DITBATCH_CUDA_ARCHITECTURES "none")
 if(DITBATCH_CUDA)
   string(REPLACE ";" "," DITBATCH_CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
 endif()
-configure_file(${CMAKE_SOURCE_DIR}/src/core/build_info.hpp.in ${CMAKE_BINARY_DIR}/generated/core/build_info.hpp)
+configure_file(${CMAKE_SOURCE_DIR}/src/core/build_info.cpp.in ${CMAKE_BINARY_DIR}/generated/build_info.cpp)

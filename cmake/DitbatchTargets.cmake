@@ -6,7 +6,7 @@ endif()
 add_library(ditbatch_settings INTERFACE)
 target_include_directories(ditbatch_settings INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(ditbatch_settings INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers ${_gcc_false_alarms}>)
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -Werror=undef ${_gcc_false_alarms}>)
 # MPI through its C API alone: the C++ bindings would tie the binary to one MPI.
 target_compile_definitions(ditbatch_settings INTERFACE OMPI_SKIP_MPICXX=1 MPICH_SKIP_MPICXX=1)
 if(DITBATCH_SANITIZE)
@@ -18,9 +18,19 @@ if(DITBATCH_FUZZ)
   target_compile_options(ditbatch_settings INTERFACE -fsanitize=fuzzer-no-link
     -fsanitize-ignorelist=${CMAKE_SOURCE_DIR}/tests/fuzz/ignored_findings.txt)
 endif()
-if(DITBATCH_CUDA)
-  target_compile_definitions(ditbatch_settings INTERFACE DITBATCH_CUDA=1)
-endif()
+
+# ditbatch_cuda_files(a.cpp ...)
+#   The files of a folder that read DITBATCH_CUDA (1 or 0) or include a header of CUDA or NCCL. Every other
+#   file is compiled by one command line with and without CUDA, so that ccache compiles it once for both
+#   presets. A file that is missing here and asks `#if DITBATCH_CUDA` does not compile (-Werror=undef).
+function(ditbatch_cuda_files)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_DEFINITIONS DITBATCH_CUDA=$<BOOL:${DITBATCH_CUDA}>)
+  if(DITBATCH_CUDA)
+    foreach(folder ${CUDAToolkit_INCLUDE_DIRS} ${NCCL_INCLUDE_DIR})
+      set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS -isystem${folder})
+    endforeach()
+  endif()
+endfunction()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
@@ -55,6 +65,13 @@ function(ditbatch_library name)
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE ${arg_LINKS})
   endif()
+endfunction()
+
+# ditbatch_link_only(NAME library ...)   Linked into whatever links NAME; their include folders reach no file.
+function(ditbatch_link_only name)
+  foreach(library ${ARGN})
+    target_link_libraries(${name} INTERFACE $<LINK_ONLY:${library}>)
+  endforeach()
 endfunction()
 
 # What the preset asan builds: the tests that feed bad files.

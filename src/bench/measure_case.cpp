@@ -13,7 +13,7 @@
 #include "core/nvtx.hpp"
 #include "profile/recording.hpp"
 #include "queue/work_ledger.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
 #endif
 
@@ -85,7 +85,7 @@ void warm_up(BenchRank const& rank, Batch const& batch) {
 }
 
 void reset_peak_memory(c10::Device device) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device.is_cuda()) reset_gpu_peak(device);
 #else
   (void)device;
@@ -94,7 +94,7 @@ void reset_peak_memory(c10::Device device) {
 
 // Of the GPU; on CPUs of the process since it began.
 std::uint64_t peak_memory_bytes(c10::Device device) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device.is_cuda()) return gpu_peak_bytes(device);
 #endif
   (void)device;

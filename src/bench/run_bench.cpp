@@ -25,7 +25,7 @@
 #include "run/verdict.hpp"
 #include "run/watchdog.hpp"
 #include "run/write_text.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
 #endif
 

@@ -10,7 +10,7 @@
 #include "comm/device.hpp"
 #include "core/trace.hpp"
 #include "ops/ops.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "bench/step_graph.hpp"
 #endif
 
@@ -54,7 +54,7 @@ StepFloor::StepFloor(std::vector<StepCall> calls, c10::ScalarType dtype, c10::De
     }
     operands_.push_back(std::move(operands));
   }
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device_.is_cuda()) graph_ = std::make_unique<StepGraph>([this] { call_all(); });
 #endif
 }
@@ -73,7 +73,7 @@ void StepFloor::call_all() const {
 
 void StepFloor::run(std::int64_t evaluations) {
   for (std::int64_t i = 0; i < evaluations; ++i) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
     if (graph_) {
       graph_->replay();
       continue;

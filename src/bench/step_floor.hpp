@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "bench/step_work.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "bench/step_graph.hpp"
 #endif
 
@@ -41,7 +41,7 @@ class StepFloor {
   std::vector<StepCall> calls_;
   c10::Device device_;
   std::vector<Operands> operands_;  // one a call
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   std::unique_ptr<StepGraph> graph_;  // on GPUs
 #endif
 };

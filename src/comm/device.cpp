@@ -12,7 +12,7 @@
 #include "comm/mpi_comm.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include <ATen/core/CachingHostAllocator.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 
@@ -46,7 +46,7 @@ std::string processor_name() {
 }
 
 std::vector<std::string> visible_gpus() {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   return cuda_device_uuids();
 #else
   return {};
@@ -130,7 +130,7 @@ ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest 
     chosen.hardware = chosen.name + ", " + torch;
     return chosen;
   }
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   chosen.device = c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(device));
   chosen.gpu_uuid = hardware.gpu_uuids[static_cast<std::size_t>(device)];
   chosen.driver = gpu_driver_version();
@@ -151,7 +151,7 @@ ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& reque
 }
 
 void synchronize(c10::Device device) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device.is_cuda()) check_cuda(cudaDeviceSynchronize());
 #else
   ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");
@@ -159,7 +159,7 @@ void synchronize(c10::Device device) {
 }
 
 void release_cached_memory(c10::Device device) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (!device.is_cuda()) return;
   c10::cuda::CUDACachingAllocator::emptyCache();
   at::getHostAllocator(at::kCUDA)->empty_cache();

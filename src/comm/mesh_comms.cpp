@@ -4,7 +4,7 @@
 
 #include "comm/mpi_tensor_comm.hpp"
 #include "core/error.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "comm/nccl_tensor_comm.hpp"
 #endif
 
@@ -12,7 +12,7 @@ namespace ditbatch {
 
 std::unique_ptr<TensorComm> make_tensor_comm(UniqueMpiComm comm, c10::Device device) {
   if (size_of(comm.get()) == 1) return std::make_unique<SelfTensorComm>();
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device.is_cuda()) return std::make_unique<NcclTensorComm>(comm.get(), device);
 #endif
   ensure(device.is_cpu(), "a build without CUDA has CPU ranks only");

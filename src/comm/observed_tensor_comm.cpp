@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/error.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "comm/device_marks.hpp"
 #endif
 
@@ -51,7 +51,7 @@ at::Tensor ObservedTensorComm::broadcast(at::Tensor const& tensor, int root) {
 }
 
 CallObserver make_call_observer(Activity& activity, c10::Device device) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device.is_cuda()) {
     auto const marks = std::make_shared<DeviceMarks>();
     activity.follow_device([marks] { return marks->last(); });

@@ -1,7 +1,7 @@
 #include "comm/side_stream.hpp"
 
 #include "core/error.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include <c10/cuda/CUDAGuard.h>
 
 #include "comm/cuda_device.hpp"
@@ -9,7 +9,7 @@
 
 namespace ditbatch {
 
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 
 // First in line for the GPU: a product that came earlier would leave an exchange no room.
 struct SideStream::Stream {
@@ -23,7 +23,7 @@ struct SideStream::Stream {};
 #endif
 
 SideStream::SideStream(c10::Device device) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (device.is_cuda()) stream_ = std::make_unique<Stream>(device);
 #endif
   ensure(stream_ != nullptr || device.is_cpu(), "a build without CUDA has CPU ranks only");
@@ -32,7 +32,7 @@ SideStream::SideStream(c10::Device device) {
 SideStream::~SideStream() = default;
 
 void SideStream::begin(std::function<void()> const& work) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (stream_) {
     make_wait(stream_->stream, c10::cuda::getCurrentCUDAStream());
     c10::cuda::CUDAStreamGuard const on_stream(stream_->stream);
@@ -44,7 +44,7 @@ void SideStream::begin(std::function<void()> const& work) {
 }
 
 void SideStream::join() {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (stream_) make_wait(c10::cuda::getCurrentCUDAStream(), stream_->stream);
 #endif
 }

@@ -1,12 +1,12 @@
 #include "core/nvtx.hpp"
 
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include <nvtx3/nvToolsExt.h>
 #endif
 
 namespace ditbatch {
 
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 void open_range(char const* name) { nvtxRangePushA(name); }
 void close_range() { nvtxRangePop(); }
 #else

@@ -17,7 +17,7 @@
 #include "doctor/link_check.hpp"
 #include "run/fault_point.hpp"
 #include "run/verdict.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "doctor/gpu_state.hpp"
 #endif
 
@@ -38,7 +38,7 @@ std::size_t drop_ranks_without_gpu(std::vector<RankHardware>& hardware, std::siz
 
 void check_device(ChosenDevice const& device, RuntimeConfig const& runtime, RankHealth& health) {
   bool const on_gpu = device.device.is_cuda();
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (on_gpu && !runtime.share_gpu) health.problems = taken_memory();
   if (on_gpu) health.copy_gb_s = host_copy_gb_s(device.device);
 #else
@@ -53,7 +53,7 @@ void check_device(ChosenDevice const& device, RuntimeConfig const& runtime, Rank
                               " equal products differ (the device computes wrongly) leave it out "
                               "and have it replaced");
   }
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   for (std::string& problem : on_gpu ? gpu_problems(device.gpu_uuid) : std::vector<std::string>{})
     health.problems.push_back(std::move(problem));
 #endif

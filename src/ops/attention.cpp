@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "ops/ops.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "ops/cuda/cuda_ops.hpp"
 #endif
 
@@ -37,7 +37,7 @@ at::Tensor attention_in_blocks(at::Tensor const& q, at::Tensor const& k, at::Ten
 
 at::Tensor attention(at::Tensor const& q, at::Tensor const& k, at::Tensor const& v) {
   if (q.size(1) == 0) return at::empty(q.sizes(), q.options());
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (q.is_cuda()) return cuda::attention(q, k, v);
 #endif
   std::vector<at::Tensor> images;

@@ -9,7 +9,7 @@
 
 #include "core/error.hpp"
 #include "core/log.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -19,7 +19,7 @@
 
 namespace ditbatch::ops {
 
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 
 // The allocator keeps a pool while a graph that was captured into it lives.
 class GraphPool {
@@ -117,7 +117,7 @@ GraphedCall& GraphedCall::operator=(GraphedCall&&) noexcept = default;
 GraphedCall::~GraphedCall() = default;
 
 std::vector<at::Tensor> GraphedCall::operator()(std::vector<at::Tensor> const& inputs) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   ensure(!inputs.empty(), "a graph has inputs");
   if (graphs_ == CudaGraphs::off || !inputs.front().is_cuda()) return function_(inputs);
   // The eager call reads the graph's own inputs: an algorithm that is chosen by how an address is

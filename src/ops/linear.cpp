@@ -4,7 +4,7 @@
 
 #include "core/error.hpp"
 #include "ops/ops.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "ops/cuda/cuda_ops.hpp"
 #endif
 
@@ -44,7 +44,7 @@ at::Tensor linear_in_blocks(at::Tensor const& rows, at::Tensor const& weight,
 }  // namespace
 
 at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (x.is_cuda()) return cuda::linear(x, weight, bias);
 #endif
   at::Tensor const rows = x.reshape({-1, x.size(-1)});  // (M, K)
@@ -57,7 +57,7 @@ at::Tensor linear(at::Tensor const& x, at::Tensor const& weight, at::Tensor cons
 
 void linear_into(at::Tensor const& x, at::Tensor const& weight, at::Tensor const& bias,
                  at::Tensor const& out, Epilogue epilogue) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (x.is_cuda()) return cuda::linear_into(x, weight, bias, out, epilogue);
 #endif
   at::Tensor const product = linear(x, weight, bias);

@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "ops/ops.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "ops/cuda/map_ops.hpp"
 #endif
 
@@ -95,14 +95,14 @@ at::Tensor upsample_rows(at::Tensor const& x) {
 SummedRows add_rows(BiasedRows const& x, at::Tensor const& residual,
                     [[maybe_unused]] TileRows const& tile_rows,
                     [[maybe_unused]] std::int64_t groups) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (x.rows.is_cuda()) return cuda::add_rows(x, residual, tile_rows, groups);
 #endif
   return {plain::add_rows(x, residual), {}};
 }
 
 GroupMoments tile_moments(BiasedRows const& x, TileRows const& tile_rows, std::int64_t groups) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (x.rows.is_cuda()) return cuda::tile_moments(x, tile_rows, groups);
 #endif
   return plain::tile_moments(x, tile_rows, groups);
@@ -110,7 +110,7 @@ GroupMoments tile_moments(BiasedRows const& x, TileRows const& tile_rows, std::i
 
 GroupScale combine_moments(GroupMoments const& all, std::vector<std::int64_t> const& values,
                            double eps) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (all.is_cuda()) return cuda::combine_moments(all, values, eps);
 #endif
   return plain::combine_moments(all, values, eps);
@@ -118,14 +118,14 @@ GroupScale combine_moments(GroupMoments const& all, std::vector<std::int64_t> co
 
 at::Tensor normalise_rows(BiasedRows const& x, GroupScale const& over_map,
                           GroupAffine const& affine, Activation activation) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (x.rows.is_cuda()) return cuda::normalise_rows(x, over_map, affine, activation);
 #endif
   return plain::normalise_rows(x, over_map, affine, activation);
 }
 
 at::Tensor upsample_rows(at::Tensor const& x) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (x.is_cuda()) return cuda::upsample_rows(x);
 #endif
   return plain::upsample_rows(x);

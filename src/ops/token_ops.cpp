@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "ops/ops.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "ops/cuda/token_ops.hpp"
 #endif
 
@@ -79,7 +79,7 @@ void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyN
 
 at::Tensor modulated_norm(at::Tensor const& tokens, NormModulation const& modulation,
                           std::int64_t text_rows) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (cuda::has_token_kernels_for(tokens))
     return cuda::modulated_norm(tokens, modulation, text_rows);
 #endif
@@ -89,7 +89,7 @@ at::Tensor modulated_norm(at::Tensor const& tokens, NormModulation const& modula
 at::Tensor add_gated_then_norm(at::Tensor const& tokens, at::Tensor const& delta,
                                ChannelVectors const& gate, NormModulation const& modulation,
                                std::int64_t text_rows) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (cuda::has_token_kernels_for(tokens))
     return cuda::add_gated_then_norm(tokens, delta, gate, modulation, text_rows);
 #endif
@@ -98,7 +98,7 @@ at::Tensor add_gated_then_norm(at::Tensor const& tokens, at::Tensor const& delta
 
 void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyNorms const& image,
                      RotaryTable const& rotary, std::int64_t text_rows) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (cuda::has_head_kernels_for(qkv))
     return cuda::norm_and_rotate(qkv, text, image, rotary, text_rows);
 #endif
@@ -106,7 +106,7 @@ void norm_and_rotate(at::Tensor const& qkv, QueryKeyNorms const& text, QueryKeyN
 }
 
 void copy_rows(at::Tensor const& from, at::Tensor const& to) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (from.is_cuda()) return cuda::copy_rows(from, to);
 #endif
   to.copy_(from);

@@ -11,7 +11,7 @@
 #include "comm/mesh_comms.hpp"
 #include "comm/mpi_tensor_comm.hpp"
 #include "support/mpi_world.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "comm/nccl_tensor_comm.hpp"
 #endif
 
@@ -22,7 +22,7 @@ using test::test_device;
 namespace {
 
 std::unique_ptr<TensorComm> make_comm() {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (test_device().is_cuda())
     return std::make_unique<NcclTensorComm>(MPI_COMM_WORLD, test_device());
 #endif

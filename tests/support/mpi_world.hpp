@@ -7,7 +7,7 @@
 #include <string>
 
 #include "comm/mpi_comm.hpp"
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "comm/cuda_device.hpp"
 #endif
 
@@ -29,7 +29,7 @@ struct MpiWorld {
     int provided = 0;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
     if (test_device().is_cuda()) {
       bool const is_shared = std::string(std::getenv("DITBATCH_TEST_DEVICE")) == "cuda";
       (void)use_cuda_device(test_device(), is_shared ? rank_of(MPI_COMM_WORLD) : -1);

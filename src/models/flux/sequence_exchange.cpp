@@ -1,6 +1,6 @@
 #include "models/flux/sequence_exchange.hpp"
 
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
 #include "ops/cuda/row_kernels.hpp"
 #endif
 
@@ -11,7 +11,7 @@ std::unique_ptr<SequenceExchange> make_sequence_exchange(TokenLayout const& layo
                                                          std::int64_t images,
                                                          at::TensorOptions const& like,
                                                          MeshComms const& comms) {
-#ifdef DITBATCH_CUDA
+#if DITBATCH_CUDA
   if (comms.peers && ops::cuda::is_rotary_head_size(config.head_size))
     return make_peer_exchange(layout, config, images, like, *comms.peers);
 #else
