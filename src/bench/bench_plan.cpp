@@ -54,26 +54,26 @@ PlannedLayout plan_layout(RunConfig const& config, BenchLayout const& wanted, in
   return planned;
 }
 
-std::string refusal_of(BenchWork const& work, ModelLimits const& limits) {
-  std::int64_t const multiple = limits.size_multiple;
+std::string refusal_of(BenchWork const& work, RecordRules const& rules) {
+  std::int64_t const multiple = rules.size_multiple;
   if (work.width_px % multiple != 0 || work.height_px % multiple != 0) {
     return std::to_string(work.width_px) + "x" + std::to_string(work.height_px) +
            " is not possible (this model makes multiples of " + std::to_string(multiple) +
            " pixels) use another size";
   }
-  if (work.text_tokens > limits.most_text_tokens) {
+  if (work.text_tokens > rules.most_text_tokens) {
     return "max_sequence_length " + std::to_string(work.text_tokens) + " is too long (at most " +
-           std::to_string(limits.most_text_tokens) + ") shorten it";
+           std::to_string(rules.most_text_tokens) + ") shorten it";
   }
   return "";
 }
 
 }  // namespace
 
-std::vector<PlannedLayout> plan_bench(RunConfig const& config, ModelLimits const& limits, int heads,
+std::vector<PlannedLayout> plan_bench(RunConfig const& config, RecordRules const& rules, int heads,
                                       int world_ranks) {
   BenchConfig const& bench = config.bench;
-  SamplingConfig const& sampling = config.sampling;
+  Sampling const& sampling = config.sampling;
   std::vector<BenchLayout> layouts = bench.layouts;
   if (layouts.empty()) layouts.push_back(own_layout(config));
   std::vector<ImageSize> sizes = bench.sizes;
@@ -86,7 +86,7 @@ std::vector<PlannedLayout> plan_bench(RunConfig const& config, ModelLimits const
         BenchWork const work{size.width_px, size.height_px,
                              bench.steps > 0 ? bench.steps : sampling.steps,
                              sampling.max_sequence_length, batch};
-        std::string const refusal = refusal_of(work, limits);
+        std::string const refusal = refusal_of(work, rules);
         planned.cases.push_back({work, planned.refusal.empty() ? refusal : planned.refusal});
       }
     }

@@ -6,7 +6,7 @@
 
 #include "config/run_config.hpp"
 #include "manifest/image_record.hpp"
-#include "manifest/read_manifest.hpp"
+#include "manifest/record_rules.hpp"
 #include "mesh/device_mesh.hpp"
 
 namespace ditbatch {
@@ -38,7 +38,7 @@ struct PlannedLayout {
 /// Every layout of [bench] with every size and batch size, in the order of the config. Layouts that
 /// the world or the model does not allow, and sizes that the model does not make, carry the reason.
 [[nodiscard]] std::vector<PlannedLayout> plan_bench(RunConfig const& config,
-                                                    ModelLimits const& limits, int heads,
+                                                    RecordRules const& rules, int heads,
                                                     int world_ranks);
 
 /// The records of one batch: one prompt, neighbouring seeds, the defaults of [sampling].

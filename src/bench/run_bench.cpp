@@ -197,6 +197,8 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
     }
   }
 
+  RecordRules const rules = record_rules(model.configs);
+  RunConfig const effective = with_sampling_defaults(config, rules.defaults);
   ChosenDevice const device =
       choose_device(session, {config.runtime.device, config.runtime.share_gpu,
                               std::getenv("SLURM_JOB_ID") != nullptr,
@@ -211,7 +213,7 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
   std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
   std::optional<Notebook> notebook;
   if (is_first) {
-    BenchStudy study{config.job.name,          model.checkpoint.folder, to_toml(config),
+    BenchStudy study{config.job.name,          model.checkpoint.folder, to_toml(effective),
                      config.bench.repetitions, {device.hardware, {}},   {}};
     for (std::string const& message : places)
       study.machine.ranks.push_back(rank_place_from_message(message));
@@ -219,8 +221,7 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
   }
 
   std::vector<PlannedLayout> const plan =
-      plan_bench(config, model_limits(model.configs),
-                 static_cast<int>(model.configs.transformer.heads), session.size());
+      plan_bench(effective, rules, static_cast<int>(model.configs.transformer.heads), session.size());
   for (PlannedLayout const& layout : plan) {
     bool const is_in = layout.refusal.empty() && session.rank() < layout.mesh.size();
     UniqueMpiComm const group = split(session.comm(), is_in ? 0 : 1);
@@ -238,7 +239,7 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
       FluxPipeline pipeline(
           model.checkpoint, model.configs, config.model, comms, device.device,
           {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
-      BenchRank const rank{config, model.configs, layout, group.get(),   comms,
+      BenchRank const rank{effective, model.configs, layout, group.get(),   comms,
                            counts, pipeline,      clock,  device.device, device.gpu_uuid};
       for (BenchCase const& each : layout.cases) {
         if (each.refusal.empty())

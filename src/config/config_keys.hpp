@@ -26,7 +26,6 @@ inline constexpr std::array<Choice<DeviceKind>, 3> device_kinds{
     {{"auto", DeviceKind::automatic}, {"cuda", DeviceKind::cuda}, {"cpu", DeviceKind::cpu}}};
 
 inline constexpr std::int64_t largest_integer = std::numeric_limits<std::int64_t>::max();
-inline constexpr std::int64_t largest_side_px = 65535;  // a shard's column is uint16
 inline constexpr std::int64_t largest_degree = 1024;
 inline constexpr std::int64_t largest_batch = 64;  // records that a replica denoises together
 inline constexpr double longest_time_s = 1e7;
@@ -69,13 +68,7 @@ void visit_keys(Visitor& visitor, Config& config) {
   visitor.integer("pipefusion", config.mesh.pipefusion, 1, largest_degree);
 
   visitor.table("sampling");
-  visitor.integer("width", config.sampling.width_px, 1, largest_side_px);
-  visitor.integer("height", config.sampling.height_px, 1, largest_side_px);
-  visitor.integer("steps", config.sampling.steps, 1, 1000);
-  visitor.number("guidance_scale", config.sampling.guidance_scale, 0, 1000);
-  visitor.number("true_cfg_scale", config.sampling.true_cfg_scale, 0, 1000);
-  visitor.scheduler("scheduler", config.sampling.scheduler);
-  visitor.integer("max_sequence_length", config.sampling.max_sequence_length, 1, 4096);
+  visit_sampling(visitor, config.sampling);
 
   visitor.table("output");
   visitor.size("shard_bytes", config.output.shard_bytes);

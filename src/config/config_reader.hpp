@@ -50,6 +50,12 @@ class ConfigReader {
     toml::node const* found = find(key);
     if (auto const value = whole_number(found, least, most)) target = static_cast<Integer>(*value);
   }
+  void side(char const* key, std::int64_t& target, std::int64_t least, std::int64_t most) {
+    integer(key, target, least, most);
+  }
+  void text_tokens(char const* key, std::int64_t& target, std::int64_t least, std::int64_t most) {
+    integer(key, target, least, most);
+  }
   void integer_or_auto(char const* key, std::optional<int>& target, std::int64_t least,
                        std::int64_t most);
   template <class Enum, std::size_t N>

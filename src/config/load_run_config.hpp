@@ -21,6 +21,10 @@ namespace ditbatch {
                                          std::vector<std::string> const& overrides,
                                          Problems& problems);
 
+/// The config with the model's own defaults where [sampling] says nothing: from then on all of it
+/// counts as set.
+[[nodiscard]] RunConfig with_sampling_defaults(RunConfig config, Sampling const& defaults);
+
 /// The effective config, in the form that parse_run_config() reads.
 [[nodiscard]] std::string to_toml(RunConfig const& config);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/sampling.hpp"
 #include "core/device_kind.hpp"
 #include "core/problem.hpp"
 
@@ -47,17 +48,6 @@ struct MeshConfig {
   int ring = 1;
   RingKind ring_kind = RingKind::gather;
   int pipefusion = 1;
-};
-
-/// [sampling]: defaults for records.
-struct SamplingConfig {
-  std::int64_t width_px = 1024;
-  std::int64_t height_px = 1024;
-  std::int64_t steps = 28;
-  double guidance_scale = 3.5;
-  double true_cfg_scale = 1.0;
-  std::string scheduler = "auto";
-  std::int64_t max_sequence_length = 512;
 };
 
 /// [output]
@@ -127,13 +117,14 @@ struct RunConfig {
   JobConfig job;
   ModelConfig model;
   MeshConfig mesh;
-  SamplingConfig sampling;
+  Sampling sampling;  // [sampling]: defaults for records
   OutputConfig output;
   LimitsConfig limits;
   RuntimeConfig runtime;
   BenchConfig bench;
   std::map<std::string, Position> set_at;  // "mesh.ulysses" -> where its value stands
 
+  [[nodiscard]] bool is_set(std::string const& key) const { return set_at.count(key) != 0; }
   /// Where a value comes from: its place, or the file alone for one that has its default.
   [[nodiscard]] Position where(std::string const& key) const {
     auto const found = set_at.find(key);

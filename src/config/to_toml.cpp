@@ -16,7 +16,12 @@ using config::shortest_text;
 // The visitor of visit_keys() that writes.
 class ConfigWriter {
  public:
-  void table(char const* name) { out += std::string(out.empty() ? "" : "\n") + "[" + name + "]\n"; }
+  /// Values of [sampling] that `config` does not set are the model's, and not written.
+  explicit ConfigWriter(RunConfig const& config) : config_(config) {}
+  void table(char const* name) {
+    table_ = name;
+    out += std::string(out.empty() ? "" : "\n") + "[" + name + "]\n";
+  }
   void text(char const* key, std::string const& value) { line(key, quoted_toml(value)); }
   void path(char const* key, std::string const& value) { text(key, value); }
   void required_path(char const* key, std::string const& value) { text(key, value); }
@@ -27,6 +32,12 @@ class ConfigWriter {
   template <class Integer>
   void integer(char const* key, Integer value, std::int64_t /*least*/, std::int64_t /*most*/) {
     line(key, std::to_string(value));
+  }
+  void side(char const* key, std::int64_t value, std::int64_t least, std::int64_t most) {
+    integer(key, value, least, most);
+  }
+  void text_tokens(char const* key, std::int64_t value, std::int64_t least, std::int64_t most) {
+    integer(key, value, least, most);
   }
   void integer_or_auto(char const* key, std::optional<int> const& value, std::int64_t /*least*/,
                        std::int64_t /*most*/) {
@@ -54,8 +65,8 @@ class ConfigWriter {
   }
   void layouts(char const* key, std::vector<BenchLayout> const& value) {
     if (value.empty()) return;  // an empty list is none that can be read
-    line(key, list_of(value, [](BenchLayout const& layout) {
-           ConfigWriter inner;
+    line(key, list_of(value, [this](BenchLayout const& layout) {
+           ConfigWriter inner(config_);
            config::visit_layout(inner, layout);
            std::string text = inner.out;
            text.pop_back();  // one key a line -> one layout a line
@@ -85,6 +96,7 @@ class ConfigWriter {
     return "[" + list + "]";
   }
   void line(char const* key, std::string const& value) {
+    if (table_ == "sampling" && !config_.is_set(table_ + "." + key)) return;
     out += std::string(key) + " = " + value + "\n";
   }
   // TOML tells 3 from 3.0.
@@ -99,12 +111,15 @@ class ConfigWriter {
         std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
     return {text.data(), error == std::errc() ? end : text.data()};
   }
+
+  RunConfig const& config_;
+  std::string table_;
 };
 
 }  // namespace
 
 std::string to_toml(RunConfig const& config) {
-  ConfigWriter writer;
+  ConfigWriter writer(config);
   config::visit_keys(writer, config);
   return writer.out;
 }

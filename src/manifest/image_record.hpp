@@ -5,11 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "config/sampling.hpp"
+#include "manifest/image_key.hpp"
+
 namespace ditbatch {
 
 /// One image to make: a manifest line with every default filled in. Lines with `num_images` N
-/// become N of these, which differ in `index` and `seed` alone. (id, index) is the key.
-struct ImageRecord {
+/// become N of these, which differ in `index` and `seed` alone. (id, index) is the key. As in
+/// Sampling, the values here are the neutral ones of a record's identity, and must never change.
+struct ImageRecord : Sampling {
   std::string id;
   std::uint16_t index = 0;
   std::string prompt;
@@ -17,22 +21,37 @@ struct ImageRecord {
   std::optional<std::string> negative_prompt;
   std::optional<std::string> negative_prompt_2;
   std::uint64_t seed = 0;
-  std::int64_t width_px = 0;
-  std::int64_t height_px = 0;
-  std::int64_t steps = 0;
-  double guidance_scale = 0;
-  double true_cfg_scale = 1;
-  std::int64_t max_sequence_length = 512;
-  std::string scheduler = "auto";
   std::vector<std::string> tags;
   std::string metadata = "{}";  // JSON, copied through
-  std::uint32_t line = 0;       // of the manifest, for messages; not part of the record's identity
+  std::uint32_t line = 0;       // of the manifest, for messages
 
   /// As in diffusers: Flux runs the unconditional branch only for a scale above 1 and a negative
   /// prompt that is there (an empty one counts).
   [[nodiscard]] bool uses_true_cfg() const {
     return true_cfg_scale > 1.0 && negative_prompt.has_value();
   }
+  [[nodiscard]] ImageKey key() const { return {id, index}; }
 };
+
+/// Every field that a manifest line may have for an image, by its name there. The manifest's
+/// reader, the message between ranks, identity, params and the shard's row all go through this one
+/// list (num_images and the key are the reader's own).
+template <class Visitor, class Record>
+void visit_fields(Visitor& visitor, Record& record) {
+  visitor.text("prompt", record.prompt);
+  visitor.second_text("prompt_2", record.prompt_2);  // an empty one means the first
+  visitor.optional_text("negative_prompt", record.negative_prompt);
+  visitor.second_text("negative_prompt_2", record.negative_prompt_2);
+  visitor.seed("seed", record.seed);
+  visit_sampling(visitor, record);
+  visitor.tags("tags", record.tags);
+  visitor.json_text("metadata", record.metadata);
+}
+
+/// As in diffusers: an empty second prompt, or none, means the first.
+[[nodiscard]] inline std::string const& second_or_first(std::optional<std::string> const& second,
+                                                        std::string const& first) {
+  return second && !second->empty() ? *second : first;
+}
 
 }  // namespace ditbatch

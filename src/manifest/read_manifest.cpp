@@ -24,28 +24,22 @@ constexpr std::uint64_t largest_file_bytes = std::uint64_t{16} << 30U;
 constexpr std::uint64_t most_expanded_bytes = std::uint64_t{16} << 30U;
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
-ImageRecord defaults_from(SamplingConfig const& sampling) {
+ImageRecord defaults_from(Sampling const& sampling) {
   ImageRecord record;
-  record.width_px = sampling.width_px;
-  record.height_px = sampling.height_px;
-  record.steps = sampling.steps;
-  record.guidance_scale = sampling.guidance_scale;
-  record.true_cfg_scale = sampling.true_cfg_scale;
-  record.max_sequence_length = sampling.max_sequence_length;
-  record.scheduler = sampling.scheduler;
+  static_cast<Sampling&>(record) = sampling;
   return record;
 }
 
-void check_defaults(RunConfig const& config, ModelLimits const& limits, Problems& problems) {
+void check_defaults(RunConfig const& config, RecordRules const& rules, Problems& problems) {
   auto const check_side = [&](std::string const& key, std::int64_t side_px) {
-    if (side_px % limits.size_multiple == 0) return;
-    problems.add(config.where(key), key, manifest::size_fault(side_px, limits.size_multiple));
+    if (side_px % rules.size_multiple == 0) return;
+    problems.add(config.where(key), key, manifest::size_fault(side_px, rules.size_multiple));
   };
   check_side("sampling.width", config.sampling.width_px);
   check_side("sampling.height", config.sampling.height_px);
-  if (config.sampling.max_sequence_length > limits.most_text_tokens) {
+  if (config.sampling.max_sequence_length > rules.most_text_tokens) {
     std::string const key = "sampling.max_sequence_length";
-    std::string const most = std::to_string(limits.most_text_tokens);
+    std::string const most = std::to_string(rules.most_text_tokens);
     problems.add(config.where(key), key,
                  "is " + std::to_string(config.sampling.max_sequence_length) +
                      " (this checkpoint takes at most " + most + " tokens) use " + most);
@@ -55,11 +49,11 @@ void check_defaults(RunConfig const& config, ModelLimits const& limits, Problems
 // The lines of one manifest, and what has to be known of the lines before.
 class ManifestParser {
  public:
-  ManifestParser(std::string const& path, RunConfig const& config, ModelLimits const& limits,
+  ManifestParser(std::string const& path, RunConfig const& config, RecordRules const& rules,
                  Problems& problems)
       : path_(path),
         job_seed_(config.job.seed),
-        limits_(limits),
+        rules_(rules),
         defaults_(defaults_from(config.sampling)),
         problems_(problems, most_problems) {}
 
@@ -78,7 +72,7 @@ class ManifestParser {
       rest.remove_prefix(std::min(newline + 1, rest.size()));
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.find_first_not_of(" \t\r") != std::string_view::npos) {
-        RecordReader reader({path_, number, bytes_before}, limits_, defaults_, problems_);
+        RecordReader reader({path_, number, bytes_before}, rules_, defaults_, problems_);
         read_line(line, reader);
         ++lines_;
       }
@@ -131,30 +125,31 @@ class ManifestParser {
   void keep(RecordReader& reader, std::size_t line_bytes) {
     expanded_bytes_ +=
         static_cast<std::uint64_t>(reader.images) * (line_bytes + sizeof(ImageRecord));
-    lines_to_expand_.push_back({std::move(reader.record), reader.seed, reader.images});
+    lines_to_expand_.push_back({std::move(reader.record), reader.has_seed, reader.images});
   }
 
   // Only when the sizes of all copies are known.
   void expand() {
     for (GoodLine& line : lines_to_expand_) {
+      std::uint64_t const first_seed = line.record.seed;
       for (std::int64_t index = 0; index < line.images; ++index) {
         bool const is_last = index + 1 == line.images;
         ImageRecord& record = records.emplace_back(is_last ? std::move(line.record) : line.record);
         record.index = static_cast<std::uint16_t>(index);
-        record.seed = line.seed ? *line.seed + static_cast<std::uint64_t>(index)
-                                : hashed_seed(job_seed_, record.id, record.index);
+        record.seed = line.has_seed ? first_seed + static_cast<std::uint64_t>(index)
+                                    : hashed_seed(job_seed_, record.id, record.index);
       }
     }
   }
 
   struct GoodLine {
     ImageRecord record;
-    std::optional<std::uint64_t> seed;
+    bool has_seed = false;
     std::int64_t images = 1;
   };
   std::string const& path_;
   std::uint64_t job_seed_;
-  ModelLimits const& limits_;
+  RecordRules const& rules_;
   ImageRecord defaults_;
   CappedProblems problems_;
   std::unordered_map<std::string, std::uint32_t> line_of_id_;
@@ -180,11 +175,11 @@ bool is_in_part(std::string const& id, int index, int count) {
 }
 
 std::vector<ImageRecord> parse_manifest(std::string const& path, std::string const& text,
-                                        RunConfig const& config, ModelLimits const& limits,
+                                        RunConfig const& config, RecordRules const& rules,
                                         Problems& problems) {
-  check_defaults(config, limits, problems);
+  check_defaults(config, rules, problems);
   Problems found;
-  ManifestParser parser(path, config, limits, found);
+  ManifestParser parser(path, config, rules, found);
   parser.read(text);
   problems.append_in_order(found);
   if (parser.dropped_problems() > 0) {
@@ -197,7 +192,7 @@ std::vector<ImageRecord> parse_manifest(std::string const& path, std::string con
 }
 
 std::vector<ImageRecord> read_manifest(std::string const& path, RunConfig const& config,
-                                       ModelLimits const& limits, Problems& problems) {
+                                       RecordRules const& rules, Problems& problems) {
   namespace fs = std::filesystem;
   std::error_code error;
   auto const refuse = [&](std::string const& text) {
@@ -218,7 +213,7 @@ std::vector<ImageRecord> read_manifest(std::string const& path, RunConfig const&
       !file.read(text.data(), static_cast<std::streamsize>(text.size()))) {
     return refuse(in_quotes(path) + " cannot be read (no permission, or a failing disk) check it");
   }
-  return parse_manifest(path, text, config, limits, problems);
+  return parse_manifest(path, text, config, rules, problems);
 }
 
 }  // namespace ditbatch

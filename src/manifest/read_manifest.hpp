@@ -7,27 +7,22 @@
 #include "config/run_config.hpp"
 #include "core/problem.hpp"
 #include "manifest/image_record.hpp"
+#include "manifest/record_rules.hpp"
 
 namespace ditbatch {
-
-/// What a model allows a record to ask for.
-struct ModelLimits {
-  std::int64_t size_multiple = 16;  // of width and height: 2 x the VAE's scale factor
-  std::int64_t most_text_tokens = 4096;
-};
 
 /// Reads a JSONL manifest (one object a line; blank lines are skipped, CRLF is accepted) into one
 /// record an image, with defaults from [sampling]. Every problem of every line is added, with line
 /// and column.
 [[nodiscard]] std::vector<ImageRecord> read_manifest(std::string const& path,
                                                      RunConfig const& config,
-                                                     ModelLimits const& limits, Problems& problems);
+                                                     RecordRules const& rules, Problems& problems);
 
 /// The same from a text.
 [[nodiscard]] std::vector<ImageRecord> parse_manifest(std::string const& path,
                                                       std::string const& text,
                                                       RunConfig const& config,
-                                                      ModelLimits const& limits,
+                                                      RecordRules const& rules,
                                                       Problems& problems);
 
 /// The seed of an image of a record that names none: the first 8 bytes, little endian, of SHA-256

@@ -7,10 +7,7 @@ namespace ditbatch::manifest {
 
 namespace {
 
-constexpr std::int64_t largest_side_px = 65535;  // a shard's column is uint16
-constexpr std::int64_t most_steps = 1000;
 constexpr std::int64_t most_images_per_record = 10'000;
-constexpr double largest_scale = 1000;
 
 // In a name like this no report and no file name can go wrong.
 bool is_good_id(std::string_view id) {
@@ -24,6 +21,8 @@ bool is_good_id(std::string_view id) {
 
 std::string as_written(LineValue const& value) { return "is " + in_quotes(value.source); }
 
+std::string whole_text(double value) { return std::to_string(static_cast<std::int64_t>(value)); }
+
 }  // namespace
 
 void CappedProblems::add(Position where, std::string field, std::string text) {
@@ -35,55 +34,9 @@ void CappedProblems::add(Position where, std::string field, std::string text) {
   problems_.add(std::move(where), std::move(field), std::move(text));
 }
 
-// A field of a record. A new one is one line in rules().
-struct RecordReader::Rule {
-  std::string_view name;
-  void (*read)(RecordReader& reader, LineField const& field);
-};
-
-std::vector<RecordReader::Rule> const& RecordReader::rules() {
-  using Reader = RecordReader;
-  using Field = LineField;
-  auto const refuse = [](Reader& reader, Field const& field) {
-    reader.fault(field.key_offset, field.key,
-                 "not supported yet (this version draws from the prompt alone) remove it");
-  };
-  static std::vector<Rule> const all{
-      {"id", [](Reader& r, Field const& f) { r.read_id(f.value); }},
-      {"prompt", [](Reader& r, Field const& f) { r.read_text(f, r.record.prompt); }},
-      {"prompt_2", [](Reader& r, Field const& f) { r.read_text(f, r.record.prompt_2.emplace()); }},
-      {"negative_prompt",
-       [](Reader& r, Field const& f) { r.read_text(f, r.record.negative_prompt.emplace()); }},
-      {"negative_prompt_2",
-       [](Reader& r, Field const& f) { r.read_text(f, r.record.negative_prompt_2.emplace()); }},
-      {"seed", [](Reader& r, Field const& f) { r.read_seed(f.value); }},
-      {"num_images",
-       [](Reader& r, Field const& f) { r.read_integer(f, r.images, 1, most_images_per_record); }},
-      {"width", [](Reader& r, Field const& f) { r.read_side(f, r.record.width_px); }},
-      {"height", [](Reader& r, Field const& f) { r.read_side(f, r.record.height_px); }},
-      {"steps",
-       [](Reader& r, Field const& f) { r.read_integer(f, r.record.steps, 1, most_steps); }},
-      {"guidance_scale",
-       [](Reader& r, Field const& f) { r.read_number(f, r.record.guidance_scale); }},
-      {"true_cfg_scale",
-       [](Reader& r, Field const& f) { r.read_number(f, r.record.true_cfg_scale); }},
-      {"max_sequence_length",
-       [](Reader& r, Field const& f) {
-         r.read_integer(f, r.record.max_sequence_length, 1, r.limits_.most_text_tokens);
-       }},
-      {"scheduler", [](Reader& r, Field const& f) { r.read_scheduler(f.value); }},
-      {"loras", refuse},
-      {"control", refuse},
-      {"tags", [](Reader& r, Field const& f) { r.read_tags(f.value); }},
-      {"metadata",
-       [](Reader& r, Field const& f) { r.record.metadata = compact_json(f.value.source); }},
-  };
-  return all;
-}
-
-RecordReader::RecordReader(LinePlace const& place, ModelLimits const& limits,
+RecordReader::RecordReader(LinePlace const& place, RecordRules const& rules,
                            ImageRecord const& defaults, CappedProblems& problems)
-    : record(defaults), place_(place), limits_(limits), problems_(problems) {
+    : record(defaults), place_(place), rules_(rules), problems_(problems) {
   record.line = static_cast<std::uint32_t>(place.line);
 }
 
@@ -93,44 +46,61 @@ void RecordReader::fault(std::size_t offset, std::string const& field, std::stri
 }
 
 void RecordReader::read(std::vector<LineField> const& fields) {
-  auto const has = [&](std::string_view key) {
-    return std::any_of(fields.begin(), fields.end(),
-                       [&](LineField const& field) { return field.key == key; });
-  };
-  for (auto field = fields.begin(); field != fields.end(); ++field) {
-    bool const repeated = std::any_of(
-        fields.begin(), field, [&](LineField const& other) { return other.key == field->key; });
+  fields_ = &fields;
+  read_id();
+  integer("num_images", images, 1, most_images_per_record);
+  visit_fields(*this, record);
+  for (char const* name : {"loras", "control"}) refuse(name);
+  report_repeated();
+  report_unknown();
+}
+
+LineField const* RecordReader::find(char const* name) {
+  known_.emplace_back(name);
+  auto const found = std::find_if(fields_->begin(), fields_->end(),
+                                  [&](LineField const& field) { return field.key == name; });
+  // A null is a field that is not there, as tables with empty cells are exported.
+  return found == fields_->end() || found->value.kind == LineValue::Kind::null ? nullptr : &*found;
+}
+
+void RecordReader::refuse(char const* name) {
+  if (LineField const* const field = find(name)) {
+    fault(field->key_offset, field->key,
+          "not supported yet (this version draws from the prompt alone) remove it");
+  }
+}
+
+void RecordReader::report_repeated() {
+  for (auto field = fields_->begin(); field != fields_->end(); ++field) {
+    bool const repeated = std::any_of(fields_->begin(), field, [&](LineField const& other) {
+      return other.key == field->key;
+    });
     if (repeated) {
       fault(field->key_offset, field_name(field->key),
             "given twice (which of the two counts is not defined) remove one");
-    } else {
-      read_field(*field);
     }
   }
-  if (!has("id")) fault(0, "id", "missing (each record needs one)");
-  if (!has("prompt")) fault(0, "prompt", "missing (each record needs one; it may be empty)");
 }
 
-void RecordReader::read_field(LineField const& field) {
-  auto const& known = rules();
-  auto const rule = std::find_if(known.begin(), known.end(),
-                                 [&](Rule const& each) { return each.name == field.key; });
-  if (rule == known.end()) {
-    std::vector<std::string_view> names;
-    for (Rule const& each : known) names.push_back(each.name);
-    std::string const near = nearest_name(field.key, names);
-    return fault(field.key_offset, field_name(field.key),
-                 "unknown field (nothing reads it)" +
-                     (near.empty() ? std::string(" put it under metadata")
-                                   : " did you mean " + in_quotes(near) + "?"));
+void RecordReader::report_unknown() {
+  for (auto field = fields_->begin(); field != fields_->end(); ++field) {
+    auto const is_this = [&](LineField const& other) { return other.key == field->key; };
+    if (std::find(known_.begin(), known_.end(), field->key) != known_.end()) continue;
+    if (std::any_of(fields_->begin(), field, is_this)) continue;  // told as repeated
+    std::string const near = nearest_name(field->key, known_);
+    fault(field->key_offset, field_name(field->key),
+          "unknown field (nothing reads it)" +
+              (near.empty() ? std::string(" put it under metadata")
+                            : " did you mean " + in_quotes(near) + "?"));
   }
-  // A null is a field that is not there, as tables with empty cells are exported.
-  if (field.value.kind == LineValue::Kind::null && field.key != "id" && field.key != "prompt")
-    return;
-  rule->read(*this, field);
 }
 
-void RecordReader::read_id(LineValue const& value) {
+void RecordReader::read_id() {
+  known_.emplace_back("id");
+  auto const found = std::find_if(fields_->begin(), fields_->end(),
+                                  [](LineField const& field) { return field.key == "id"; });
+  if (found == fields_->end()) return fault(0, "id", "missing (each record needs one)");
+  LineValue const& value = found->value;
   id_offset = value.offset;
   if (value.kind == LineValue::Kind::text && is_good_id(value.text)) {
     record.id = value.text;
@@ -156,19 +126,43 @@ void RecordReader::read_text(LineField const& field, std::string& target) {
   target = value.text;
 }
 
-void RecordReader::read_seed(LineValue const& value) {
+// A record without this text makes no sense: a null is not a field that is not there.
+void RecordReader::text(char const* name, std::string& target) {
+  known_.emplace_back(name);
+  auto const found = std::find_if(fields_->begin(), fields_->end(),
+                                  [&](LineField const& field) { return field.key == name; });
+  if (found == fields_->end())
+    return fault(0, name, "missing (each record needs one; it may be empty)");
+  read_text(*found, target);
+}
+
+void RecordReader::optional_text(char const* name, std::optional<std::string>& target) {
+  if (LineField const* const field = find(name)) read_text(*field, target.emplace());
+}
+
+void RecordReader::second_text(char const* name, std::optional<std::string>& target) {
+  optional_text(name, target);
+}
+
+void RecordReader::seed(char const* name, std::uint64_t& target) {
+  LineField const* const field = find(name);
+  if (field == nullptr) return;
+  LineValue const& value = field->value;
   if (value.kind == LineValue::Kind::integer && !value.negative) {
-    seed = value.magnitude;
+    target = value.magnitude;
+    has_seed = true;
   } else {
-    fault(value.offset, "seed",
+    fault(value.offset, name,
           as_written(value) +
               " (must be a whole number from 0 to 18446744073709551615, without quotes)");
   }
 }
 
-void RecordReader::read_integer(LineField const& field, std::int64_t& target, std::int64_t least,
-                                std::int64_t most) {
-  LineValue const& value = field.value;
+void RecordReader::integer(char const* name, std::int64_t& target, std::int64_t least,
+                           std::int64_t most) {
+  LineField const* const field = find(name);
+  if (field == nullptr) return;
+  LineValue const& value = field->value;
   auto const fits = [&](auto number) {
     return number >= static_cast<decltype(number)>(least) &&
            number <= static_cast<decltype(number)>(most);
@@ -179,55 +173,77 @@ void RecordReader::read_integer(LineField const& field, std::int64_t& target, st
   }
   bool const is_whole = value.kind == LineValue::Kind::number && fits(value.number) &&
                         value.number == std::floor(value.number);
-  fault(value.offset, field.key,
+  fault(value.offset, name,
         as_written(value) + " (must be a whole number from " + std::to_string(least) + " to " +
             std::to_string(most) + ")" +
             (is_whole ? " write " + std::to_string(static_cast<std::int64_t>(value.number)) : ""));
 }
 
-void RecordReader::read_side(LineField const& field, std::int64_t& target) {
-  std::int64_t side = limits_.size_multiple;
-  read_integer(field, side, 1, largest_side_px);
-  if (side % limits_.size_multiple == 0) {
+void RecordReader::side(char const* name, std::int64_t& target, std::int64_t least,
+                        std::int64_t most) {
+  LineField const* const field = find(name);
+  if (field == nullptr) return;
+  std::int64_t side = rules_.size_multiple;
+  integer(name, side, least, most);
+  if (side % rules_.size_multiple == 0) {
     target = side;
   } else {
-    fault(field.value.offset, field.key, size_fault(side, limits_.size_multiple));
+    fault(field->value.offset, name, size_fault(side, rules_.size_multiple));
   }
 }
 
-void RecordReader::read_number(LineField const& field, double& target) {
-  LineValue const& value = field.value;
+void RecordReader::text_tokens(char const* name, std::int64_t& target, std::int64_t least,
+                               std::int64_t most) {
+  integer(name, target, least, std::min(most, rules_.most_text_tokens));
+}
+
+void RecordReader::number(char const* name, double& target, double least, double most) {
+  LineField const* const field = find(name);
+  if (field == nullptr) return;
+  LineValue const& value = field->value;
   bool const is_number =
       value.kind == LineValue::Kind::integer || value.kind == LineValue::Kind::number;
-  if (is_number && value.number >= 0 && value.number <= largest_scale) {
+  if (is_number && value.number >= least && value.number <= most) {
     target = value.number + 0.0;  // -0.0 is 0
   } else {
-    fault(value.offset, field.key, as_written(value) + " (must be a number from 0 to 1000)");
+    fault(value.offset, name,
+          as_written(value) + " (must be a number from " + whole_text(least) + " to " +
+              whole_text(most) + ")");
   }
 }
 
-void RecordReader::read_scheduler(LineValue const& value) {
+void RecordReader::scheduler(char const* name, std::string& target) {
+  LineField const* const field = find(name);
+  if (field == nullptr) return;
+  LineValue const& value = field->value;
   if (value.kind == LineValue::Kind::text && value.text == "auto") {
-    record.scheduler = value.text;
+    target = value.text;
   } else {
-    fault(value.offset, "scheduler",
+    fault(value.offset, name,
           as_written(value) +
               ", not supported yet (the checkpoint's own schedule is used) remove it, or write "
               "\"auto\"");
   }
 }
 
-void RecordReader::read_tags(LineValue const& value) {
+void RecordReader::tags(char const* name, std::vector<std::string>& target) {
+  LineField const* const field = find(name);
+  if (field == nullptr) return;
+  LineValue const& value = field->value;
   bool const has_nul =
       std::any_of(value.texts.begin(), value.texts.end(),
                   [](std::string const& tag) { return tag.find('\0') != std::string::npos; });
   if (value.kind == LineValue::Kind::texts && !has_nul) {
-    record.tags = value.texts;
+    target = value.texts;
   } else {
-    fault(value.offset, "tags",
+    fault(value.offset, name,
           as_written(value) + (has_nul ? " (a tag holds a NUL character) remove it"
                                        : " (must be a list of texts) write [\"a\", \"b\"]"));
   }
+}
+
+void RecordReader::json_text(char const* name, std::string& target) {
+  if (LineField const* const field = find(name)) target = compact_json(field->value.source);
 }
 
 std::string size_fault(std::int64_t side_px, std::int64_t multiple) {

@@ -9,7 +9,7 @@
 #include "core/problem.hpp"
 #include "manifest/image_record.hpp"
 #include "manifest/manifest_line.hpp"
-#include "manifest/read_manifest.hpp"
+#include "manifest/record_rules.hpp"
 
 namespace ditbatch::manifest {
 
@@ -34,41 +34,49 @@ struct LinePlace {
 };
 
 /// Fills a record with the fields of one line; each thing that is wrong is added with its column.
+/// The visitor of visit_fields() that reads: what it visits are the names that are known.
 class RecordReader {
  public:
-  /// `defaults` is what the record is before its line is read. The other arguments must outlive the
-  /// reader.
-  RecordReader(LinePlace const& place, ModelLimits const& limits, ImageRecord const& defaults,
+  /// The record begins as `defaults`. The other arguments must outlive the reader.
+  RecordReader(LinePlace const& place, RecordRules const& rules, ImageRecord const& defaults,
                CappedProblems& problems);
 
   void read(std::vector<LineField> const& fields);
   /// Adds a problem at a byte of the line.
   void fault(std::size_t offset, std::string const& field, std::string const& text);
 
+  void text(char const* name, std::string& target);
+  void optional_text(char const* name, std::optional<std::string>& target);
+  void second_text(char const* name, std::optional<std::string>& target);
+  void seed(char const* name, std::uint64_t& target);
+  void side(char const* name, std::int64_t& target, std::int64_t least, std::int64_t most);
+  void integer(char const* name, std::int64_t& target, std::int64_t least, std::int64_t most);
+  void text_tokens(char const* name, std::int64_t& target, std::int64_t least, std::int64_t most);
+  void number(char const* name, double& target, double least, double most);
+  void scheduler(char const* name, std::string& target);
+  void tags(char const* name, std::vector<std::string>& target);
+  void json_text(char const* name, std::string& target);
+
   ImageRecord record;
-  std::optional<std::uint64_t> seed;
+  bool has_seed = false;
   std::int64_t images = 1;
   bool good = true;
   std::size_t id_offset = 0;
 
  private:
-  struct Rule;
-  static std::vector<Rule> const& rules();
-
-  void read_field(LineField const& field);
-  void read_id(LineValue const& value);
+  /// The field of a name, which is known from now on; null where the line has none, or a null.
+  [[nodiscard]] LineField const* find(char const* name);
+  void read_id();
   void read_text(LineField const& field, std::string& target);
-  void read_seed(LineValue const& value);
-  void read_integer(LineField const& field, std::int64_t& target, std::int64_t least,
-                    std::int64_t most);
-  void read_side(LineField const& field, std::int64_t& target);
-  void read_number(LineField const& field, double& target);
-  void read_scheduler(LineValue const& value);
-  void read_tags(LineValue const& value);
+  void refuse(char const* name);
+  void report_repeated();
+  void report_unknown();
 
   LinePlace place_;
-  ModelLimits const& limits_;
+  RecordRules const& rules_;
   CappedProblems& problems_;
+  std::vector<LineField> const* fields_ = nullptr;
+  std::vector<std::string_view> known_;
 };
 
 /// What is wrong with a side that is no multiple, with the nearest sizes that are.

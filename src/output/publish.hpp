@@ -5,14 +5,9 @@
 #include <vector>
 
 #include "core/sha256.hpp"
+#include "manifest/image_key.hpp"
 
 namespace ditbatch {
-
-struct ImageKey {
-  std::string id;
-  std::uint16_t index = 0;
-  friend auto operator<=>(ImageKey const&, ImageKey const&) = default;
-};
 
 /// A shard that stands under shards/: complete and verified.
 struct PublishedShard {

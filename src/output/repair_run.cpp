@@ -32,8 +32,7 @@ std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string co
         kept.push_back(row);
         continue;
       }
-      report.lines.push_back(where + " (" + read.id + "[" + std::to_string(read.index) +
-                             "]): " + problem);
+      report.lines.push_back(where + " (" + image_name({read.id, read.index}) + "): " + problem);
     } catch (Error const& error) {
       report.lines.push_back(where + name_of_row(shard, row) + ": cannot be read (" + error.what() +
                              ")");

@@ -71,8 +71,8 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
       auto const [at, is_new] =
           contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record_sha256);
       if (!is_new)
-        log_warning(file.string() + ": " + at->first.id + "[" + std::to_string(at->first.index) +
-                    "] stands in an earlier shard too (run ditbatch repair)");
+        log_warning(file.string() + ": " + image_name(at->first) +
+                    " stands in an earlier shard too (run ditbatch repair)");
     }
   }
   std::string const prefix = "partial-" + (part.empty() ? "" : part + "-");
@@ -180,7 +180,7 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
 std::string name_of_row(ShardFile const& shard, std::uint64_t row) {
   try {
     ShardRow const read = shard.read(row, ShardFile::Part::columns);
-    return " (" + read.id + "[" + std::to_string(read.index) + "])";
+    return " (" + image_name({read.id, read.index}) + ")";
   } catch (Error const&) {
     return "";
   }

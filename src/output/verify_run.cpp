@@ -43,8 +43,6 @@ std::map<ImageKey, StoredImage> images_of(std::string const& run_dir) {
   return images;
 }
 
-std::string name_of(ImageKey const& key) { return key.id + "[" + std::to_string(key.index) + "]"; }
-
 std::string difference_text(ShardRow const& a, ShardRow const& b) {
   if (a.pixels.size() != b.pixels.size() || a.width != b.width)
     return "sizes differ: " + size_folder(a.width, a.height) + " and " +
@@ -79,13 +77,13 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
       ImageKey const key{read.id, read.index};
       std::string const broken = broken_part(read);
       if (!broken.empty())
-        report.problems.push_back(where + " (" + name_of(key) + "): " + broken);
+        report.problems.push_back(where + " (" + image_name(key) + "): " + broken);
       else if (read.width != shard.width_px() || read.height != shard.height_px())
-        report.problems.push_back(where + " (" + name_of(key) + "): the image is not of its size");
+        report.problems.push_back(where + " (" + image_name(key) + "): the image is not of its size");
       auto const [first, is_new] = seen.emplace(key, Place{file, row});
       if (is_new) report.records[key] = read.record_sha256;
       if (!is_new) {
-        report.problems.push_back(where + " (" + name_of(key) + "): stands in " +
+        report.problems.push_back(where + " (" + image_name(key) + "): stands in " +
                                   first->second.file + " row " + std::to_string(first->second.row) +
                                   " too");
       }
@@ -150,20 +148,20 @@ CompareReport compare_runs(std::string const& run_a, std::string const& run_b) {
   for (auto const& [key, image] : a) {
     auto const other = b.find(key);
     if (other == b.end()) {
-      report.differences.push_back(name_of(key) + ": missing in " + run_b);
+      report.differences.push_back(image_name(key) + ": missing in " + run_b);
       continue;
     }
     if (image.sha256 == other->second.sha256) {
       report.identical += 1;
     } else {
       report.differences.push_back(
-          name_of(key) + ": " +
+          image_name(key) + ": " +
           difference_text(read(run_a, image.place), read(run_b, other->second.place)));
     }
     b.erase(other);
   }
   for (auto const& [key, image] : b)
-    report.differences.push_back(name_of(key) + ": missing in " + run_a);
+    report.differences.push_back(image_name(key) + ": missing in " + run_a);
   return report;
 }
 

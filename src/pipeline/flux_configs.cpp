@@ -66,11 +66,12 @@ FluxConfigs read_flux_configs(Checkpoint const& checkpoint, WeightFiles weight_f
   return configs;
 }
 
-ModelLimits model_limits(FluxConfigs const& configs) {
-  ModelLimits limits;
-  limits.size_multiple = 2 * configs.vae.scale_factor();
-  limits.most_text_tokens = 512;  // FluxPipeline refuses more
-  return limits;
+RecordRules record_rules(FluxConfigs const& configs) {
+  RecordRules rules;
+  rules.defaults = {1024, 1024, 28, 3.5, 1.0, "auto", 512};
+  rules.size_multiple = 2 * configs.vae.scale_factor();
+  rules.most_text_tokens = 512;  // FluxPipeline refuses more
+  return rules;
 }
 
 }  // namespace ditbatch

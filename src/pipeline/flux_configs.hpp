@@ -1,6 +1,6 @@
 #pragma once
 
-#include "manifest/read_manifest.hpp"
+#include "manifest/record_rules.hpp"
 #include "models/flux/flux_config.hpp"
 #include "models/vae/vae_config.hpp"
 #include "sample/flow_match_schedule.hpp"
@@ -25,6 +25,6 @@ struct FluxConfigs {
                                             Problems& problems);
 
 /// What a record may ask of this model.
-[[nodiscard]] ModelLimits model_limits(FluxConfigs const& configs);
+[[nodiscard]] RecordRules record_rules(FluxConfigs const& configs);
 
 }  // namespace ditbatch

@@ -12,7 +12,7 @@ std::string to_message(std::vector<Lease> const& leases) {
   json list = json::array();
   for (Lease const& lease : leases) {
     list.push_back(
-        {{"record", to_message(lease.record)}, {"epoch", lease.epoch}, {"attempt", lease.attempt}});
+        {{"record", to_json(lease.record)}, {"epoch", lease.epoch}, {"attempt", lease.attempt}});
   }
   return list.dump();
 }
@@ -21,7 +21,7 @@ std::vector<Lease> leases_from_message(std::string const& message) {
   std::vector<Lease> leases;
   for (json const& each : json::parse(message)) {
     leases.push_back(
-        {record_from_message(each.at("record")), each.at("epoch"), each.at("attempt")});
+        {record_from_json(each.at("record")), each.at("epoch"), each.at("attempt")});
   }
   return leases;
 }

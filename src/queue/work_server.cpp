@@ -108,8 +108,7 @@ std::string WorkServer::answer(std::string const& text) {
   if (given_up) {
     append_failed_line(options_.failed_path,
                        {given_up->id, given_up->index, given_up->attempts, given_up->error});
-    log_warning("record " + given_up->id + "[" + std::to_string(given_up->index) +
-                "] given up after " + std::to_string(given_up->attempts) +
+    log_warning("record " + image_name({given_up->id, given_up->index}) + " given up after " + std::to_string(given_up->attempts) +
                 " attempts: " + given_up->error);
   }
   return json{{"ok", true}}.dump();

@@ -18,7 +18,7 @@ ExitCode check_job(RunConfig const& config, CheckOptions const& options,
   JobInput const input = read_job_input(config, ranks, part, ReadManifest::yes, problems);
   problems.throw_if_any();
 
-  if (options.print == PrintConfig::yes) std::fputs(to_toml(config).c_str(), stdout);
+  if (options.print == PrintConfig::yes) std::fputs(to_toml(input.config).c_str(), stdout);
   std::map<std::string, std::size_t> images;
   std::uint64_t bytes = 0;
   for (ImageRecord const& record : input.records) {

@@ -34,6 +34,7 @@ struct RunOptions {
 
 /// Everything a job stands on, read and proven sound before a model is loaded or a GPU touched.
 struct JobInput {
+  RunConfig config;  // with the model's defaults where [sampling] says nothing
   Checkpoint checkpoint;
   FluxConfigs configs;
   MeshShape mesh;

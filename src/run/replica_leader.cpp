@@ -8,6 +8,7 @@
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "manifest/record_identity.hpp"
 #include "manifest/record_message.hpp"
 #include "queue/lease_message.hpp"
 
@@ -48,7 +49,7 @@ void ReplicaLeader::append(Lease const& lease, at::Tensor const& pixels, std::si
   row.steps = static_cast<std::uint16_t>(record.steps);
   row.guidance_scale = static_cast<float>(record.guidance_scale);
   row.true_cfg_scale = static_cast<float>(record.true_cfg_scale);
-  row.record_sha256 = record_sha256(record, checkpoint_id_);
+  row.record_sha256 = record_sha256(record, {checkpoint_id_, {}}, 1);
   row.session = static_cast<std::uint16_t>(session_);
   row.replica = static_cast<std::uint16_t>(comms_.coordinate.replica);
   row.finished_ns = unix_time_ns();
@@ -77,7 +78,7 @@ std::string catch_record_errors(std::vector<Lease> const& leases,
   auto const failed = [&](std::exception const& error) {
     std::string names;
     for (Lease const& lease : leases)
-      names += (names.empty() ? "record " : ", ") + record_name(lease.record);
+      names += (names.empty() ? "record " : ", ") + image_name(lease.record.key());
     log_error(names + ": " + error.what());
     return std::string(error.what());
   };

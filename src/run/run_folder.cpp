@@ -5,7 +5,7 @@
 #include <set>
 
 #include "core/log.hpp"
-#include "manifest/record_message.hpp"
+#include "manifest/record_identity.hpp"
 #include "output/withdraw_rows.hpp"
 
 namespace ditbatch {
@@ -64,10 +64,10 @@ void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions c
   std::set<ImageKey> changed;
   for (ImageRecord const& record : wanted) {
     auto const done = contents.done.find({record.id, record.index});
-    if (done == contents.done.end() || done->second == record_sha256(record, checkpoint_id))
+    if (done == contents.done.end() || done->second == record_sha256(record, {checkpoint_id, {}}, 1))
       continue;
     changed.insert(done->first);
-    problems.add({config.job.manifest, record.line}, record_name(record),
+    problems.add({config.job.manifest, record.line}, image_name(record.key()),
                  "was made from another record or checkpoint (its prompt, parameters, seed or "
                  "weights changed since) run with --replace-changed to make it again, or give it a "
                  "new id");

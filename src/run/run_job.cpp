@@ -223,7 +223,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     int const number = make_session_folder(config.job.run_dir);
     std::vector<RankPlace> ranks;
     for (std::string const& message : places) ranks.push_back(rank_place_from_message(message));
-    write_session_files(session_folder(config.job.run_dir, number), config, input.mesh, ranks,
+    write_session_files(session_folder(config.job.run_dir, number), input.config, input.mesh, ranks,
                         device.hardware, to_hex(input.checkpoint.id));
     return std::to_string(number);
   }));

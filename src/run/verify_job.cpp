@@ -8,7 +8,7 @@
 
 #include "config/load_run_config.hpp"
 #include "core/log.hpp"
-#include "manifest/record_message.hpp"
+#include "manifest/record_identity.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 #include "run/run_job.hpp"
@@ -19,8 +19,6 @@ namespace ditbatch {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string name_of(ImageKey const& key) { return key.id + "[" + std::to_string(key.index) + "]"; }
 
 // Of all parts.
 std::set<ImageKey> failed_images(std::string const& run_dir) {
@@ -90,14 +88,14 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
       if (failed.count(key) != 0)
         found.failed += 1;
       else
-        found.missing.push_back(name_of(key));
-    } else if (published->second != record_sha256(record, input.checkpoint.id)) {
-      found.changed.push_back(name_of(key));
+        found.missing.push_back(image_name(key));
+    } else if (published->second != record_sha256(record, {input.checkpoint.id, {}}, 1)) {
+      found.changed.push_back(image_name(key));
     }
   }
   found.wanted = wanted.size();
   for (auto const& [key, digest] : report.records) {
-    if (wanted.count(key) == 0) found.foreign.push_back(name_of(key));
+    if (wanted.count(key) == 0) found.foreign.push_back(image_name(key));
   }
   return found;
 }
@@ -132,7 +130,7 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
       auto const made = again.find(key);
       bool const same = made != again.end() && made->second == published.at(key);
       different += same ? 0 : 1;
-      std::printf("%s: %s\n", name_of(key).c_str(),
+      std::printf("%s: %s\n", image_name(key).c_str(),
                   same                  ? "the same bits"
                   : made == again.end() ? "not in the manifest any more"
                                         : "OTHER BITS (other hardware, or a changed record)");

@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(every_layout_is_planned_with_every_size_or_a_reason) {
                                   {.ulysses = 16, .ring = 16},
                                   {.ranks = 64},
                                   {.pipefusion = 2}});
-  std::vector<PlannedLayout> const plan = plan_bench(config, {16, 512}, 24, 8);
+  std::vector<PlannedLayout> const plan = plan_bench(config, {{}, 16, 512}, 24, 8);
   BOOST_TEST_REQUIRE(plan.size() == 8U);
   BOOST_TEST((plan[0].mesh == MeshShape{8, 1, 1, 1, 1}));
   BOOST_TEST((plan[1].mesh == MeshShape{2, 1, 1, 1, 4}));
@@ -190,9 +190,9 @@ BOOST_AUTO_TEST_CASE(every_layout_is_planned_with_every_size_or_a_reason) {
 BOOST_AUTO_TEST_CASE(without_a_bench_table_the_job_itself_is_measured) {
   RunConfig config;
   config.mesh.ulysses = 2;
-  config.sampling.width_px = 640;
+  config.sampling = {640, 1024, 28, 3.5, 1, "auto", 512};
   config.sampling.true_cfg_scale = 3;
-  std::vector<PlannedLayout> const plan = plan_bench(config, {16, 512}, 24, 4);
+  std::vector<PlannedLayout> const plan = plan_bench(config, {{}, 16, 512}, 24, 4);
   BOOST_TEST_REQUIRE(plan.size() == 1U);
   BOOST_TEST((plan[0].mesh == MeshShape{2, 1, 1, 1, 2} && plan[0].uses_true_cfg()));
   BOOST_TEST((plan[0].cases.size() == 1U && plan[0].cases[0].work.width_px == 640));

@@ -1,16 +1,21 @@
 // Each input is a manifest; its records must survive the way to another rank.
+#include <nlohmann/json.hpp>
+
 #include "fuzz/parse_input.hpp"
 #include "manifest/read_manifest.hpp"
+#include "manifest/record_identity.hpp"
 #include "manifest/record_message.hpp"
 
 void ditbatch::test::parse_input(std::string const& bytes) {
   Problems problems;
-  auto const records = parse_manifest("manifest.jsonl", bytes, RunConfig{}, {16, 512}, problems);
+  auto const records = parse_manifest("manifest.jsonl", bytes, RunConfig{}, {{}, 16, 512}, problems);
   problems.throw_if_any();
   for (ImageRecord const& record : records) {
     if (record.index > 0) continue;  // the copies of a line differ in index and seed only
-    std::string const message = to_message(record);
-    ensure(to_message(record_from_message(message)) == message, "a message loses nothing");
-    (void)record_sha256(record, {});
+    std::string const message = to_json(record).dump();
+    ensure(to_json(record_from_json(nlohmann::json::parse(message))).dump() == message,
+           "a message loses nothing");
+    for (int version = 1; version <= newest_identity; ++version)
+      (void)record_sha256(record, {}, version);
   }
 }

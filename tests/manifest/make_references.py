@@ -32,6 +32,18 @@ def hashed_seed(identity, index):
     return struct.unpack("<Q", hashlib.sha256(text).digest()[:8])[0]
 
 
+# What a field is when nobody says anything: such a field has no part in the second version of an identity.
+NEUTRAL = {"prompt": "", "prompt_2": None, "negative_prompt": None, "negative_prompt_2": None, "seed": 0, "width": 0, "height": 0, "steps": 0,
+           "guidance_scale": 0.0, "true_cfg_scale": 1.0, "scheduler": "auto", "max_sequence_length": 512}
+
+
+def identity_2(effective):
+    asked = {key: value for key, value in effective.items() if key not in NEUTRAL or value != NEUTRAL[key]}
+    asked["dtype"] = {"transformer": "bf16", "vae": "fp32"}
+    canonical = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return hashlib.sha256(b"ditbatch record 2\n" + canonical + b"\n" + bytes(range(32))).hexdigest()
+
+
 def main():
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
@@ -67,7 +79,7 @@ def main():
             canonical = json.dumps(hashed, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
             digest = hashlib.sha256(b"ditbatch record 1\n" + canonical + b"\n" + bytes(range(32)))
             images.append({**effective, "tags": record.get("tags", []), "metadata": record.get("metadata", {}),
-                           "line": number + 1, "sha256": digest.hexdigest()})
+                           "line": number + 1, "sha256": digest.hexdigest(), "sha256_2": identity_2(hashed)})
     (out / "manifest.jsonl").write_bytes("\n".join(lines).encode())
     (out / "expected.json").write_text(json.dumps({"job_seed": JOB_SEED, "images": images}))
     with open(out / "parts.txt", "w") as parts:

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
 #include <filesystem>
 #include <random>
 
@@ -28,7 +29,7 @@ Problems load(std::string const& bytes) {
       fs::temp_directory_path() / ("ditbatch_hostile_" + std::to_string(getpid()) + ".jsonl");
   std::ofstream(path, std::ios::binary) << bytes;
   Problems problems;
-  (void)read_manifest(path, RunConfig{}, {16, 512}, problems);
+  (void)read_manifest(path, RunConfig{}, {{}, 16, 512}, problems);
   fs::remove(path);
   return problems;
 }
@@ -118,14 +119,14 @@ BOOST_AUTO_TEST_CASE(what_is_large_but_right_is_read) {
   std::string const line =
       "{\"id\":\"a\",\"prompt\":\"" + std::string((std::size_t{1} << 20U) - 23, 'x') + "\"}";
   BOOST_TEST_REQUIRE(line.size() <= std::size_t{1} << 20U);
-  auto const records = parse_manifest("m", line, RunConfig{}, {16, 512}, problems);
+  auto const records = parse_manifest("m", line, RunConfig{}, {{}, 16, 512}, problems);
   BOOST_TEST(problems.empty(), test::listed(problems));
   BOOST_TEST_REQUIRE(records.size() == 1U);
-  BOOST_TEST(record_from_message(to_message(records[0])).prompt.size() == records[0].prompt.size());
+  BOOST_TEST(record_from_json(to_json(records[0])).prompt.size() == records[0].prompt.size());
   // 63 levels of metadata in the record's own make 64.
   std::string const deep =
       "{\"id\":\"a\",\"prompt\":\"\",\"metadata\":" + times(63, "[") + times(63, "]") + "}";
-  BOOST_TEST(parse_manifest("m", deep, RunConfig{}, {16, 512}, problems).size() == 1U);
+  BOOST_TEST(parse_manifest("m", deep, RunConfig{}, {{}, 16, 512}, problems).size() == 1U);
   BOOST_TEST(problems.empty(), test::listed(problems));
 }
 
@@ -136,7 +137,7 @@ BOOST_AUTO_TEST_CASE(copies_of_large_records_do_not_fill_the_memory) {
             std::string(1000000, 'x') + "\"}\n";
   }
   Problems problems;
-  (void)parse_manifest("m", text, RunConfig{}, {16, 512}, problems);
+  (void)parse_manifest("m", text, RunConfig{}, {{}, 16, 512}, problems);
   BOOST_TEST(test::listed(problems) ==
              "m: num_images: makes more than 16 GiB of records (they are held in memory) split the "
              "manifest\n");
@@ -196,14 +197,14 @@ BOOST_AUTO_TEST_CASE(lines_changed_at_random_never_crash_it) {
       }
     }
     Problems problems;
-    auto const records = parse_manifest("m", text, RunConfig{}, {16, 512}, problems);
+    auto const records = parse_manifest("m", text, RunConfig{}, {{}, 16, 512}, problems);
     test::check_printable(problems);
     BOOST_TEST_REQUIRE((!problems.empty() || !records.empty()));
     for (ImageRecord const& record : records) {
       ++accepted;
       // Whatever is accepted can travel and be stored.
-      std::string const message = to_message(record);
-      BOOST_TEST_REQUIRE(to_message(record_from_message(message)) == message);
+      std::string const message = to_json(record).dump();
+      BOOST_TEST_REQUIRE(to_json(record_from_json(nlohmann::json::parse(message))).dump() == message);
       BOOST_TEST_REQUIRE(find_bad_utf8(record.metadata) == std::string::npos);
       BOOST_TEST_REQUIRE(record.prompt.find('\0') == std::string::npos);
     }

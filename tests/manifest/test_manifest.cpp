@@ -5,10 +5,12 @@
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "config/marked_text.hpp"
 #include "manifest/input_path.hpp"
 #include "manifest/read_manifest.hpp"
+#include "manifest/record_identity.hpp"
 #include "manifest/record_message.hpp"
 
 using namespace ditbatch;
@@ -18,11 +20,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-ModelLimits const limits{16, 512};
+RecordRules const rules{{}, 16, 512};
 
 std::vector<ImageRecord> parse(std::string const& text, Problems& problems,
                                RunConfig const& config = {}) {
-  return parse_manifest("m.jsonl", text, config, limits, problems);
+  return parse_manifest("m.jsonl", text, config, rules, problems);
 }
 
 std::vector<ImageRecord> parse_good(std::string const& text) {
@@ -187,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_manifest_without_records_is_refused) {
   RunConfig config;
   config.set_at["job.manifest"] = {"a.toml", 2, 12};
   for (char const* path : {"/nowhere/m.jsonl", "/", "/dev/zero"}) {
-    BOOST_TEST(read_manifest(path, config, limits, problems).empty());
+    BOOST_TEST(read_manifest(path, config, rules, problems).empty());
     BOOST_TEST(to_string(problems.all().back())
                    .find("a.toml:2:12: job.manifest: '" + std::string(path) + "'") == 0U);
   }
@@ -231,44 +233,53 @@ BOOST_AUTO_TEST_CASE(a_message_loses_nothing) {
   record.tags = {"x", ""};
   record.metadata = "[1.0]";
   record.line = 4000000000U;
-  std::string const message = to_message(record);
-  ImageRecord const back = record_from_message(message);
-  BOOST_TEST(to_message(back) == message);
+  nlohmann::json const message = to_json(record);
+  ImageRecord const back = record_from_json(message);
+  BOOST_TEST((to_json(back) == message));
   BOOST_TEST((back.id == record.id && back.index == record.index && back.prompt == record.prompt));
   BOOST_TEST((back.prompt_2 == "" && back.negative_prompt == "no" && !back.negative_prompt_2));
   BOOST_TEST(
       (back.seed == record.seed && back.guidance_scale == 0.1 && back.true_cfg_scale == 1.0 / 3.0));
   BOOST_TEST((back.tags == record.tags && back.metadata == "[1.0]" && back.line == 4000000000U));
-  BOOST_TEST(record_name(back) == "a[65535]");
+  BOOST_TEST(image_name(back.key()) == "a[65535]");
 }
 
-BOOST_AUTO_TEST_CASE(the_hash_of_a_record_sees_what_makes_the_image_and_nothing_else) {
+BOOST_AUTO_TEST_CASE(the_identity_of_a_record_sees_what_makes_the_image_and_nothing_else) {
   ImageRecord const record = parse_good("{\"id\":\"a\",\"prompt\":\"p\",\"seed\":1}").front();
-  Sha256Digest const checkpoint{};
-  auto const changed = [&](auto change) {
-    ImageRecord other = record;
-    change(other);
-    return record_sha256(other, checkpoint) != record_sha256(record, checkpoint);
-  };
-  BOOST_TEST(changed([](ImageRecord& r) { r.id = "b"; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.index = 1; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.prompt += " "; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.prompt_2 = "x"; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.negative_prompt = ""; }));  // switches the guidance on
-  BOOST_TEST(changed([](ImageRecord& r) { r.seed = 2; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.width_px += 16; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.height_px += 16; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.steps += 1; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.guidance_scale += 1e-12; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.true_cfg_scale = 2; }));
-  BOOST_TEST(changed([](ImageRecord& r) { r.max_sequence_length = 256; }));
-  BOOST_TEST(!changed([](ImageRecord& r) { r.prompt_2 = ""; }));
-  BOOST_TEST(!changed([](ImageRecord& r) { r.tags = {"x"}; }));
-  BOOST_TEST(!changed([](ImageRecord& r) { r.metadata = "1"; }));
-  BOOST_TEST(!changed([](ImageRecord& r) { r.line = 9; }));
-  Sha256Digest other{};
-  other[31] = 1;
-  BOOST_TEST((record_sha256(record, other) != record_sha256(record, checkpoint)));
+  ModelIdentity const model{{}, {{"transformer", "bf16"}, {"vae", "fp32"}}};
+  for (int const version : {1, 2}) {
+    auto const changed = [&](auto change) {
+      ImageRecord other = record;
+      change(other);
+      return record_sha256(other, model, version) != record_sha256(record, model, version);
+    };
+    BOOST_TEST(changed([](ImageRecord& r) { r.id = "b"; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.index = 1; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.prompt += " "; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.prompt_2 = "x"; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.negative_prompt = ""; }));  // switches guidance on
+    BOOST_TEST(changed([](ImageRecord& r) { r.seed = 2; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.width_px += 16; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.height_px += 16; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.steps += 1; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.guidance_scale += 1e-12; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.true_cfg_scale = 2; }));
+    BOOST_TEST(changed([](ImageRecord& r) { r.max_sequence_length = 256; }));
+    BOOST_TEST(!changed([](ImageRecord& r) { r.prompt_2 = ""; }));
+    BOOST_TEST(!changed([](ImageRecord& r) { r.tags = {"x"}; }));
+    BOOST_TEST(!changed([](ImageRecord& r) { r.metadata = "1"; }));
+    BOOST_TEST(!changed([](ImageRecord& r) { r.line = 9; }));
+    ModelIdentity other = model;
+    other.checkpoint_id[31] = 1;
+    BOOST_TEST((record_sha256(record, other, version) != record_sha256(record, model, version)));
+    BOOST_TEST((record_sha256(record, model, version, "pipefusion") !=
+                record_sha256(record, model, version)));
+    other = model;
+    other.dtypes["vae"] = "fp16";
+    BOOST_TEST((record_sha256(record, other, version) != record_sha256(record, model, version)) ==
+               (version == 2));
+  }
+  BOOST_TEST((record_sha256(record, model, 1) != record_sha256(record, model, 2)));
 }
 
 BOOST_AUTO_TEST_CASE(paths_of_a_manifest_stay_beneath_the_input_root) {

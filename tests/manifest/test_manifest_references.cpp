@@ -8,6 +8,7 @@
 
 #include "config/marked_text.hpp"
 #include "manifest/read_manifest.hpp"
+#include "manifest/record_identity.hpp"
 #include "manifest/record_message.hpp"
 
 using namespace ditbatch;
@@ -31,8 +32,9 @@ BOOST_AUTO_TEST_CASE(every_image_is_what_python_says) {
   json const expected = json::parse(test::read_text(reference_path("expected.json")));
   RunConfig config;
   config.job.seed = expected.at("job_seed");
+  config.sampling = {1024, 1024, 28, 3.5, 1.0, "auto", 512};
   Problems problems;
-  auto const records = read_manifest(reference_path("manifest.jsonl"), config, {16, 512}, problems);
+  auto const records = read_manifest(reference_path("manifest.jsonl"), config, {{}, 16, 512}, problems);
   BOOST_TEST_REQUIRE(problems.empty(), test::listed(problems));
   BOOST_TEST_REQUIRE(records.size() == expected.at("images").size());
   BOOST_TEST(records.size() > 400U);
@@ -58,8 +60,10 @@ BOOST_AUTO_TEST_CASE(every_image_is_what_python_says) {
       BOOST_TEST(record.max_sequence_length == image.at("max_sequence_length").get<std::int64_t>());
       BOOST_TEST(json(record.tags) == image.at("tags"));
       BOOST_TEST(json::parse(record.metadata) == image.at("metadata"));
-      BOOST_TEST(to_hex(record_sha256(record, checkpoint)) ==
-                 image.at("sha256").get<std::string>());
+      ModelIdentity const model{checkpoint, {{"transformer", "bf16"}, {"vae", "fp32"}}};
+      BOOST_TEST(to_hex(record_sha256(record, model, 1)) == image.at("sha256").get<std::string>());
+      BOOST_TEST(to_hex(record_sha256(record, model, 2)) ==
+                 image.at("sha256_2").get<std::string>());
       json const parameters = json::parse(params_json(record));
       for (char const* key :
            {"seed", "width", "height", "steps", "guidance_scale", "true_cfg_scale",
