@@ -10,7 +10,7 @@
 #include "bench/kernel_profile.hpp"
 #include "bench/power_meter.hpp"
 #include "bench/step_work.hpp"
-#include "run/session_folder.hpp"
+#include "supervise/rank_place.hpp"
 
 namespace ditbatch {
 

@@ -8,7 +8,7 @@
 #include "config/run_config.hpp"
 #include "core/trace.hpp"
 #include "pipeline/flux_pipeline.hpp"
-#include "run/phase_clock.hpp"
+#include "supervise/phase_clock.hpp"
 
 namespace ditbatch {
 

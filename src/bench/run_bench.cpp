@@ -19,12 +19,12 @@
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "output/write_text.hpp"
 #include "pipeline/flux_pipeline.hpp"
 #include "profile/recording.hpp"
-#include "run/phase_clock.hpp"
-#include "run/verdict.hpp"
-#include "run/watchdog.hpp"
-#include "run/write_text.hpp"
+#include "supervise/phase_clock.hpp"
+#include "supervise/verdict.hpp"
+#include "supervise/watchdog.hpp"
 #if DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
 #endif

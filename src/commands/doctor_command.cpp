@@ -12,7 +12,7 @@
 #include "doctor/preflight.hpp"
 #include "output/scan_run.hpp"
 #include "run/job_input.hpp"
-#include "run/verdict.hpp"
+#include "supervise/verdict.hpp"
 
 namespace ditbatch {
 

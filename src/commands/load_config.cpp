@@ -2,7 +2,7 @@
 
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
-#include "run/verdict.hpp"
+#include "supervise/verdict.hpp"
 
 namespace ditbatch {
 

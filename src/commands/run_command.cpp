@@ -16,7 +16,7 @@
 #include "profile/kernel_recorder.hpp"
 #include "run/check_job.hpp"
 #include "run/run_job.hpp"
-#include "run/verdict.hpp"
+#include "supervise/verdict.hpp"
 
 namespace ditbatch {
 

@@ -4,7 +4,7 @@
 
 #include "bench/session_timeline.hpp"
 #include "commands/commands.hpp"
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
 
 namespace ditbatch {
 

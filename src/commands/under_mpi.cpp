@@ -9,8 +9,8 @@
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/problem.hpp"
-#include "run/signals.hpp"
-#include "run/verdict.hpp"
+#include "supervise/signals.hpp"
+#include "supervise/verdict.hpp"
 
 namespace ditbatch {
 

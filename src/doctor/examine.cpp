@@ -15,8 +15,8 @@
 #include "doctor/folder_check.hpp"
 #include "doctor/gemm_check.hpp"
 #include "doctor/link_check.hpp"
-#include "run/fault_point.hpp"
-#include "run/verdict.hpp"
+#include "supervise/fault_point.hpp"
+#include "supervise/verdict.hpp"
 #if DITBATCH_CUDA
 #include "doctor/gpu_state.hpp"
 #endif

@@ -11,7 +11,7 @@
 #include "core/error.hpp"
 #include "core/sha256.hpp"
 #include "core/trace.hpp"
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
 
 namespace ditbatch {
 

@@ -7,7 +7,7 @@
 #include "core/activity.hpp"
 #include "core/trace.hpp"
 #include "doctor/diagnosis.hpp"
-#include "run/watchdog.hpp"
+#include "supervise/watchdog.hpp"
 
 namespace ditbatch {
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "comm/text_message.hpp"
 #include "core/error.hpp"
 #include "queue/lease_message.hpp"
 
@@ -26,9 +27,8 @@ std::string request_for(Channel channel, char const* verb, json fields) {
 }  // namespace
 
 json WorkClient::ask(Channel channel, std::string const& request) {
-  queue::send_text(comm_, server_rank, queue::request_tag, request);
-  auto const answer =
-      queue::wait_for_text(comm_, server_rank, queue::reply_tag(channel), answer_limit_s_);
+  send_text(comm_, server_rank, queue::request_tag, request);
+  auto const answer = wait_for_text(comm_, server_rank, queue::reply_tag(channel), answer_limit_s_);
   require(answer.has_value(), ExitCode::lost_peer,
           "the work queue on rank 0 did not answer for " +
               std::to_string(static_cast<long>(answer_limit_s_)) +
@@ -67,8 +67,8 @@ void WorkClient::failed(Lease const& lease, std::string const& error) {
 }
 
 void WorkClient::goodbye() {
-  queue::send_text(comm_, server_rank, queue::request_tag,
-                   request_for(Channel::main, "goodbye", json::object()));
+  send_text(comm_, server_rank, queue::request_tag,
+            request_for(Channel::main, "goodbye", json::object()));
 }
 
 bool WorkClient::may_append(std::string const& id, std::uint16_t index) {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "output/output_writer.hpp"
-#include "queue/messages.hpp"
+#include "queue/channel.hpp"
 #include "queue/work_ledger.hpp"
 
 namespace ditbatch {

@@ -5,11 +5,12 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "comm/text_message.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
+#include "queue/channel.hpp"
 #include "queue/lease_message.hpp"
-#include "queue/messages.hpp"
 
 namespace ditbatch {
 
@@ -37,7 +38,7 @@ WorkCounts WorkServer::counts() const {
 void WorkServer::serve() {
   int leaders_left = options_.leaders;
   while (leaders_left > 0 && !cancelled_) {
-    auto const request = queue::try_receive_text(options_.comm, MPI_ANY_SOURCE, queue::request_tag);
+    auto const request = try_receive_text(options_.comm, MPI_ANY_SOURCE, queue::request_tag);
     if (!request) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       continue;
@@ -56,7 +57,7 @@ void WorkServer::serve() {
       reply = json{{"error", error.what()}, {"code", static_cast<int>(error.code())}}.dump();
     }
     auto const channel = static_cast<queue::Channel>(parsed.at("channel").get<int>());
-    queue::send_text(options_.comm, request->source, queue::reply_tag(channel), reply);
+    send_text(options_.comm, request->source, queue::reply_tag(channel), reply);
   }
 }
 

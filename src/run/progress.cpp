@@ -10,7 +10,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
 
 namespace ditbatch {
 

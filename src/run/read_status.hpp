@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "run/rank_watch.hpp"
+#include "supervise/rank_watch.hpp"
 
 namespace ditbatch {
 

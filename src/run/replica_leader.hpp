@@ -10,7 +10,7 @@
 #include "models/vae/vae_decoder.hpp"
 #include "output/output_writer.hpp"
 #include "queue/work_client.hpp"
-#include "run/phase_clock.hpp"
+#include "supervise/phase_clock.hpp"
 
 namespace ditbatch {
 

@@ -20,11 +20,11 @@
 #include "core/process_age.hpp"
 #include "output/output_writer.hpp"  // OutputWriter: rows -> verified shards, on a thread of its own
 #include "output/trace_file.hpp"
+#include "output/write_text.hpp"
 #include "pipeline/batch_size.hpp"     // how many records are denoised together
 #include "pipeline/flux_pipeline.hpp"  // encode, draw noise, denoise, decode
 #include "queue/work_client.hpp"       // a replica leader's side of the work queue
 #include "queue/work_server.hpp"       // rank 0's side
-#include "run/phase_clock.hpp"
 #include "run/progress.hpp"
 #include "run/replica_leader.hpp"  // what only the first rank of a replica does
 #include "run/run_folder.hpp"      // lock, salvage, what is left to do
@@ -32,9 +32,9 @@
 #include "run/steady_gpu_use.hpp"  // run --record-kernels
 #include "run/stop_request.hpp"
 #include "run/summary.hpp"
-#include "run/verdict.hpp"   // rank 0 checks, all ranks hear the outcome
-#include "run/watchdog.hpp"  // names a rank that is stuck, and ends the job
-#include "run/write_text.hpp"
+#include "supervise/phase_clock.hpp"
+#include "supervise/verdict.hpp"   // rank 0 checks, all ranks hear the outcome
+#include "supervise/watchdog.hpp"  // names a rank that is stuck, and ends the job
 
 namespace ditbatch {
 

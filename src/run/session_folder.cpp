@@ -8,7 +8,7 @@
 #include "config/load_run_config.hpp"
 #include "core/build_info.hpp"
 #include "core/trace.hpp"
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
 
 namespace ditbatch {
 
@@ -24,18 +24,6 @@ constexpr std::array allowed_variables{
     "NCCL_IB_HCA",         "NCCL_DEBUG",           "NCCL_HOSTID",         "OMPI_MCA_pml"};
 
 }  // namespace
-
-std::string to_message(RankPlace const& place) {
-  return json{{"rank", place.rank},     {"replica", place.replica},   {"host", place.host},
-              {"device", place.device}, {"gpu_uuid", place.gpu_uuid}, {"driver", place.driver}}
-      .dump();
-}
-
-RankPlace rank_place_from_message(std::string const& message) {
-  json const parsed = json::parse(message);
-  return {parsed.at("rank"),   parsed.at("replica"),  parsed.at("host"),
-          parsed.at("device"), parsed.at("gpu_uuid"), parsed.at("driver")};
-}
 
 void write_session_files(std::string const& folder, RunConfig const& config, MeshShape const& mesh,
                          std::vector<RankPlace> const& places, std::string const& hardware,

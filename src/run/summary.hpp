@@ -7,7 +7,7 @@
 #include "pipeline/load_report.hpp"
 #include "profile/gpu_use.hpp"
 #include "queue/work_ledger.hpp"
-#include "run/phase_clock.hpp"
+#include "supervise/phase_clock.hpp"
 
 namespace ditbatch {
 

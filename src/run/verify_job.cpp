@@ -12,7 +12,7 @@
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 #include "run/run_job.hpp"
-#include "run/verdict.hpp"
+#include "supervise/verdict.hpp"
 
 namespace ditbatch {
 

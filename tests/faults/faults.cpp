@@ -1,5 +1,5 @@
-// The faults that tests plant in the program, in place of run/no_faults.cpp. DITBATCH_FAULT is
-// action:phase[:rank=R][:record=ID], where action is
+// The faults that tests plant in the program, in place of supervise/no_faults.cpp. DITBATCH_FAULT
+// is action:phase[:rank=R][:record=ID], where action is
 //   stop  the process stops as by SIGSTOP
 //   hang  its main thread sleeps for ever
 //   kill  it dies as by SIGKILL
@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "run/fault_point.hpp"
+#include "supervise/fault_point.hpp"
 
 namespace ditbatch {
 

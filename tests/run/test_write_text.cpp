@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "core/error.hpp"
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
 #include "support/scratch_folder.hpp"
 
 using namespace ditbatch;

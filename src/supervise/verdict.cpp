@@ -1,4 +1,4 @@
-#include "run/verdict.hpp"
+#include "supervise/verdict.hpp"
 
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"

@@ -1,4 +1,4 @@
-#include "run/stack_dump.hpp"
+#include "supervise/stack_dump.hpp"
 
 #include <cxxabi.h>
 #include <dlfcn.h>

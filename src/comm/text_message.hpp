@@ -5,15 +5,7 @@
 #include <optional>
 #include <string>
 
-namespace ditbatch::queue {
-
-/// Between a replica leader and the server thread on rank 0, over a communicator of the queue's
-/// own. A request carries its channel, and the reply comes on that channel's tag: a leader's main
-/// thread and its writer thread ask at the same time without taking each other's answers.
-enum class Channel : int { main = 0, writer = 1 };
-
-inline constexpr int request_tag = 1;
-[[nodiscard]] constexpr int reply_tag(Channel channel) { return 2 + static_cast<int>(channel); }
+namespace ditbatch {
 
 /// Sends a text. Blocks until MPI has taken it.
 void send_text(MPI_Comm comm, int rank, int tag, std::string const& text);
@@ -30,4 +22,4 @@ struct ReceivedText {
 [[nodiscard]] std::optional<std::string> wait_for_text(MPI_Comm comm, int source, int tag,
                                                        double limit_s);
 
-}  // namespace ditbatch::queue
+}  // namespace ditbatch

@@ -1,4 +1,4 @@
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "queue/messages.hpp"
+#include "comm/text_message.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 
 #include "comm/mpi_comm.hpp"
 
-namespace ditbatch::queue {
+namespace ditbatch {
 
 void send_text(MPI_Comm comm, int rank, int tag, std::string const& text) {
   check_mpi(MPI_Send(text.data(), static_cast<int>(text.size()), MPI_CHAR, rank, tag, comm));
@@ -38,4 +38,4 @@ std::optional<std::string> wait_for_text(MPI_Comm comm, int source, int tag, dou
   return std::nullopt;
 }
 
-}  // namespace ditbatch::queue
+}  // namespace ditbatch

@@ -1,4 +1,4 @@
-#include "run/fault_point.hpp"
+#include "supervise/fault_point.hpp"
 
 namespace ditbatch {
 

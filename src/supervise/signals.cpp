@@ -1,4 +1,4 @@
-#include "run/signals.hpp"
+#include "supervise/signals.hpp"
 
 #include <csignal>
 

@@ -17,7 +17,7 @@
 #include "config/run_config.hpp"
 #include "core/activity.hpp"
 #include "core/trace.hpp"
-#include "run/rank_watch.hpp"
+#include "supervise/rank_watch.hpp"
 
 namespace ditbatch {
 

@@ -1,4 +1,4 @@
-#include "run/rank_watch.hpp"
+#include "supervise/rank_watch.hpp"
 
 #include <cstdio>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "run/watchdog.hpp"
+#include "supervise/watchdog.hpp"
 
 #include <unistd.h>
 
@@ -11,11 +11,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "comm/text_message.hpp"
 #include "core/log.hpp"
-#include "queue/messages.hpp"
-#include "run/signals.hpp"
-#include "run/stack_dump.hpp"
-#include "run/write_text.hpp"
+#include "output/write_text.hpp"
+#include "supervise/signals.hpp"
+#include "supervise/stack_dump.hpp"
 
 namespace ditbatch {
 
@@ -203,7 +203,7 @@ void Watchdog::send_beats() {
 }
 
 void Watchdog::receive_beats() {
-  while (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, beat_tag)) {
+  while (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, beat_tag)) {
     Beat const beat = beat_from_message(message->text);
     {
       std::scoped_lock const lock(mutex_);
@@ -212,11 +212,11 @@ void Watchdog::receive_beats() {
     }
     if (beat.stop_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(beat.stop_signal);
   }
-  while (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, farewell_tag)) {
+  while (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, farewell_tag)) {
     std::scoped_lock const lock(mutex_);
     seen_.erase(message->source);
   }
-  if (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, dump_tag)) {
+  if (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, dump_tag)) {
     dump_in_time(message->text);
     send(message->source, dumped_tag, "");
     activity_.abandon();
@@ -237,7 +237,7 @@ void Watchdog::look_for_trouble() {
   bool const is_late = view.limit_s > 0 && own.in_phase_s > view.limit_s;
   if (options_.rank == 0) {
     std::optional<Beat> late = is_late ? std::optional(own) : std::nullopt;
-    if (auto const message = queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, suspect_tag))
+    if (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, suspect_tag))
       late = beat_from_message(message->text);
     if (!late) return;
     beats.push_back({own, 0});
@@ -266,7 +266,7 @@ void Watchdog::accuse(std::string const& cause) {
   int answers = 0;
   while (answers < expected && seconds_since(asked_ns) < dump_wait_s) {
     std::this_thread::sleep_for(tick);
-    while (queue::try_receive_text(comm_.get(), MPI_ANY_SOURCE, dumped_tag)) answers += 1;
+    while (try_receive_text(comm_.get(), MPI_ANY_SOURCE, dumped_tag)) answers += 1;
   }
   std::string folder;
   {

@@ -1,10 +1,10 @@
-#include "run/phase_clock.hpp"
+#include "supervise/phase_clock.hpp"
 
 #include <algorithm>
 #include <utility>
 
 #include "core/nvtx.hpp"
-#include "run/fault_point.hpp"
+#include "supervise/fault_point.hpp"
 
 namespace ditbatch {
 
