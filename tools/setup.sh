@@ -17,7 +17,7 @@ debian_packages=(build-essential cmake ninja-build ccache git pkg-config ca-cert
   openmpi-bin libopenmpi-dev libhdf5-dev libssl-dev libpng-dev libutf8proc-dev
   libtomlplusplus-dev libcli11-dev libspdlog-dev rapidjson-dev nlohmann-json3-dev
   python3 python3-venv)
-[ "$scope" = --program ] || debian_packages+=(libboost-test-dev hdf5-tools patchelf
+[ "$scope" = --program ] || debian_packages+=(libboost-test-dev hdf5-tools patchelf clang-format-14 clang-tidy-16
   slurmctld slurmd slurm-client munge libpmix-dev iproute2)
 
 missing=()

@@ -1,7 +1,5 @@
 #include "bench/bench_plan.hpp"
 
-#include "config/mesh_for.hpp"
-
 namespace ditbatch {
 
 namespace {
@@ -35,15 +33,15 @@ BenchLayout own_layout(RunConfig const& config) {
           config.sampling.true_cfg_scale > 1};
 }
 
-PlannedLayout plan_layout(RunConfig const& config, BenchLayout const& wanted, int heads,
-                          int world_ranks) {
+PlannedLayout plan_layout(RunConfig const& config, BenchLayout const& wanted,
+                          MeshLimits const& limits, int world_ranks) {
   PlannedLayout planned;
   planned.wanted = wanted;
   int const ranks = wanted.ranks == 0 ? world_ranks : wanted.ranks;
   RunConfig asked = config;
   asked.mesh = mesh_config(config.mesh, wanted);
   Problems problems;
-  planned.mesh = mesh_for(asked, ranks, {heads}, problems);
+  planned.mesh = mesh_for(asked, ranks, limits, problems);
   planned.refusal = texts_of(problems);
   if (!problems.empty()) {  // reports show what was asked for, not the nearest one
     planned.mesh = {1, wanted.cfg, wanted.pipefusion, wanted.ring, wanted.ulysses};
@@ -70,8 +68,8 @@ std::string refusal_of(BenchWork const& work, RecordRules const& rules) {
 
 }  // namespace
 
-std::vector<PlannedLayout> plan_bench(RunConfig const& config, RecordRules const& rules, int heads,
-                                      int world_ranks) {
+std::vector<PlannedLayout> plan_bench(RunConfig const& config, RecordRules const& rules,
+                                      MeshLimits const& limits, int world_ranks) {
   BenchConfig const& bench = config.bench;
   Sampling const& sampling = config.sampling;
   std::vector<BenchLayout> layouts = bench.layouts;
@@ -80,7 +78,7 @@ std::vector<PlannedLayout> plan_bench(RunConfig const& config, RecordRules const
   if (sizes.empty()) sizes.push_back({sampling.width_px, sampling.height_px});
   std::vector<PlannedLayout> plan;
   for (BenchLayout const& layout : layouts) {
-    PlannedLayout planned = plan_layout(config, layout, heads, world_ranks);
+    PlannedLayout planned = plan_layout(config, layout, limits, world_ranks);
     for (ImageSize const& size : sizes) {
       for (int const batch : bench.batch_sizes) {
         BenchWork const work{size.width_px, size.height_px,

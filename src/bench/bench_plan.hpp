@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "config/mesh_for.hpp"
 #include "config/run_config.hpp"
 #include "manifest/image_record.hpp"
 #include "manifest/record_rules.hpp"
@@ -38,8 +39,8 @@ struct PlannedLayout {
 /// Every layout of [bench] with every size and batch size, in the order of the config. Layouts that
 /// the world or the model does not allow, and sizes that the model does not make, carry the reason.
 [[nodiscard]] std::vector<PlannedLayout> plan_bench(RunConfig const& config,
-                                                    RecordRules const& rules, int heads,
-                                                    int world_ranks);
+                                                    RecordRules const& rules,
+                                                    MeshLimits const& limits, int world_ranks);
 
 /// The records of one batch: one prompt, neighbouring seeds, the defaults of [sampling].
 [[nodiscard]] std::vector<ImageRecord> bench_records(RunConfig const& config, BenchWork const& work,

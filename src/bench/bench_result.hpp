@@ -6,19 +6,20 @@
 #include <vector>
 
 #include "bench/bench_plan.hpp"
-#include "bench/exchange_bytes.hpp"
 #include "bench/kernel_profile.hpp"
 #include "bench/power_meter.hpp"
-#include "bench/step_work.hpp"
+#include "families/exchange_bytes.hpp"
+#include "families/step_work.hpp"
 #include "supervise/rank_place.hpp"
 
 namespace ditbatch {
 
 /// Seconds of one batch, from prompt embeddings to the bytes of its images on the host.
 struct BatchTime {
-  double denoise_s = 0;  // noise, all steps
+  double noise_s = 0;    // drawing it, on the host
+  double denoise_s = 0;  // all steps
   double decode_s = 0;
-  [[nodiscard]] double total_s() const { return denoise_s + decode_s; }
+  [[nodiscard]] double total_s() const { return noise_s + denoise_s + decode_s; }
 };
 
 /// The kernels of one image more, and those of the floor.

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "bench/exchange_bytes.hpp"
 #include "comm/mesh_comms.hpp"
 #include "comm/tensor_comm.hpp"
+#include "families/exchange_bytes.hpp"
 
 namespace ditbatch {
 

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 
 #include "bench/step_floor.hpp"
@@ -11,8 +12,9 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/nvtx.hpp"
+#include "families/dtype.hpp"
+#include "families/make_images.hpp"
 #include "profile/recording.hpp"
-#include "queue/work_ledger.hpp"
 #if DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
 #endif
@@ -27,41 +29,11 @@ double seconds_between(std::int64_t begin_ns, std::int64_t end_ns) {
   return static_cast<double>(end_ns - begin_ns) * 1e-9;
 }
 
-struct Batch {
-  PhaseWork work;  // the case's name, and what its images cost
-  std::vector<ImageRecord> records;
-  std::vector<RecordEmbeds> embeds;
-};
-
-std::vector<RecordEmbeds> encode(FluxPipeline& pipeline, std::vector<ImageRecord> const& records) {
-  std::vector<RecordEmbeds> embeds;
-  for (ImageRecord const& record : records) embeds.push_back(pipeline.encode_prompt(record));
-  return embeds;
-}
-
-struct BatchMoments {
-  std::int64_t begin_ns = 0;
-  std::int64_t decode_begin_ns = 0;
-  std::int64_t end_ns = 0;
-};
-
-// What is timed, and all that it asks of the pipeline.
-BatchMoments make_images(BenchRank const& rank, Batch const& batch) {
-  BatchMoments at;
-  rank.clock.enter(Phase::denoise, batch.work);
-  at.begin_ns = now_ns();
-  std::vector<at::Tensor> noise;
-  for (ImageRecord const& record : batch.records)
-    noise.push_back(rank.pipeline.initial_latents(record));
-  std::vector<at::Tensor> const latents = rank.pipeline.denoise(noise, batch.embeds, batch.records);
-  synchronize(rank.device);
-  rank.clock.enter(Phase::decode, batch.work);
-  at.decode_begin_ns = now_ns();
-  for (std::size_t i = 0; i < batch.records.size(); ++i)
-    (void)rank.pipeline.decode_latents(latents[i], batch.records[i]);
-  synchronize(rank.device);
-  at.end_ns = now_ns();
-  return at;
+// What is timed: a batch whose prompts were encoded before. Throws what goes wrong.
+BatchMoments make_images(BenchRank const& rank, ImageBatch const& batch) {
+  MadeImages const made = ditbatch::make_images(rank.model, batch, rank.device, rank.clock);
+  if (made.error) std::rethrow_exception(made.error);
+  return made.moments;
 }
 
 // Others may take longer: who waits here is not stuck, and who does not come is named.
@@ -77,7 +49,7 @@ bool goes_on(MeshComms const& mesh, std::int64_t begin_ns, double seconds) {
   return more != 0;
 }
 
-void warm_up(BenchRank const& rank, Batch const& batch) {
+void warm_up(BenchRank const& rank, ImageBatch const& batch) {
   std::int64_t const begin_ns = now_ns();
   do {
     (void)make_images(rank, batch);
@@ -109,22 +81,9 @@ ExchangeBytes per_image(ExchangeBytes const& all, int made) {
           all.replica / images};
 }
 
-Branches branches_of(PlannedLayout const& layout) {
-  return layout.uses_true_cfg() ? Branches::both : Branches::conditional;
-}
-
-std::int64_t bytes_of(Dtype dtype) { return dtype == Dtype::fp32 ? 4 : 2; }
-
-ExchangedImage exchanged_image(BenchRank const& rank, BenchWork const& work) {
-  Dtype const dtype = rank.config.model.dtype;
-  bool const upcasts = dtype == Dtype::fp16 && rank.configs.vae.force_upcast;
-  return {work.width_px,
-          work.height_px,
-          work.steps,
-          work.text_tokens,
-          branches_of(rank.layout),
-          bytes_of(dtype),
-          upcasts ? 4 : bytes_of(dtype)};
+ImageWork image_work(BenchRank const& rank, BenchWork const& work) {
+  return {work.width_px, work.height_px, work.steps, work.text_tokens,
+          rank.layout.uses_true_cfg() ? Branches::both : Branches::conditional};
 }
 
 // The floor of this rank, or nothing where it has no part in the steps.
@@ -136,37 +95,33 @@ struct RankFloor {
 RankFloor make_floor(BenchRank const& rank, BenchWork const& work) {
   MeshShape const& mesh = rank.mesh.shape;
   MeshCoordinate const& at = rank.mesh.coordinate;
+  ImageWork const image = image_work(rank, work);
   RankFloor floor;
-  floor.evaluations = work.steps * evaluations_per_step(mesh.cfg, at.cfg, branches_of(rank.layout));
-  std::int64_t const token_px = 2 * rank.configs.vae.scale_factor();
-  TokenLayout const layout =
-      make_token_layout(work.text_tokens, (work.width_px / token_px) * (work.height_px / token_px),
-                        {mesh.ring, mesh.ulysses, at.ring, at.ulysses});
-  std::vector<StepCall> calls = step_calls(rank.configs.transformer, layout, work.batch);
+  floor.evaluations = work.steps * evaluations_per_step(mesh.cfg, at.cfg, image.branches);
+  std::vector<StepCall> calls = rank.plan.family->step_calls(image, work.batch, mesh, at);
   if (floor.evaluations == 0 || calls.empty()) return floor;
-  Dtype const dtype = rank.config.model.dtype;
-  c10::ScalarType const type = dtype == Dtype::bf16   ? c10::kBFloat16
-                               : dtype == Dtype::fp16 ? c10::kHalf
-                                                      : c10::kFloat;
-  floor.step = std::make_unique<StepFloor>(std::move(calls), type, rank.device);
+  floor.step = std::make_unique<StepFloor>(std::move(calls),
+                                           scalar_type_of(rank.config.model.dtype), rank.device);
   return floor;
 }
 
-Batch make_batch(BenchRank const& rank, BenchWork const& work) {
-  Batch batch;
+// Encoded, ready to be made again and again.
+ImageBatch make_batch(BenchRank const& rank, BenchWork const& work) {
+  ImageBatch batch;
   batch.records = bench_records(rank.config, work, rank.layout.wanted);
-  batch.work = {name_of(work), predicted_cost(batch.records.front()) * work.batch};
-  rank.clock.enter(Phase::text, batch.work);
-  batch.embeds = encode(rank.pipeline, batch.records);
+  batch.cost = rank.plan.family->work_shape(batch.records.front(), {}).cost;
+  rank.clock.enter(Phase::text, work_of(batch));
+  for (ImageRecord const& record : batch.records)
+    batch.prompts.push_back(rank.model.encode_prompt(record));
   return batch;
 }
 
-std::vector<double> time_encoding(BenchRank const& rank, Batch const& batch) {
-  rank.clock.enter(Phase::text, batch.work);
+std::vector<double> time_encoding(BenchRank const& rank, ImageBatch const& batch) {
+  rank.clock.enter(Phase::text, work_of(batch));
   std::vector<double> seconds;
   for (int i = 0; i < rank.config.bench.repetitions; ++i) {
     std::int64_t const begin_ns = now_ns();
-    (void)encode(rank.pipeline, batch.records);
+    for (ImageRecord const& record : batch.records) (void)rank.model.encode_prompt(record);
     synchronize(rank.device);
     seconds.push_back(seconds_between(begin_ns, now_ns()));
   }
@@ -182,7 +137,7 @@ RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
   result.replica = rank.mesh.coordinate.replica;
   result.is_leader = rank.mesh.is_leader();
   reset_peak_memory(rank.device);
-  Batch const batch = make_batch(rank, work);
+  ImageBatch const batch = make_batch(rank, work);
   warm_up(rank, batch);
 
   meet(rank);  // replicas share power and memory: all are timed at once
@@ -191,7 +146,8 @@ RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
   std::int64_t const begin_ns = now_ns();
   for (int i = 0; i < repetitions; ++i) {
     BatchMoments const at = make_images(rank, batch);
-    result.batches.push_back({seconds_between(at.begin_ns, at.decode_begin_ns),
+    result.batches.push_back({seconds_between(at.begin_ns, at.denoise_begin_ns),
+                              seconds_between(at.denoise_begin_ns, at.decode_begin_ns),
                               seconds_between(at.decode_begin_ns, at.end_ns)});
   }
   result.wall_s = seconds_between(begin_ns, now_ns());
@@ -203,8 +159,8 @@ RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
     result.counted = per_image(rank.counts.received, repetitions * work.batch);
     result.waiting_s = static_cast<double>(rank.counts.inside_ns) * 1e-9;
   }
-  result.bytes = exchange_bytes(rank.configs.transformer, rank.configs.vae, rank.mesh.shape,
-                                rank.mesh.coordinate, exchanged_image(rank, work));
+  result.bytes = rank.plan.family->exchange_bytes(image_work(rank, work), rank.mesh.shape,
+                                                  rank.mesh.coordinate);
 
   // The floor next, while the device is as warm as the images left it.
   meet(rank);
@@ -220,7 +176,7 @@ RankResult measure_case(BenchRank const& rank, BenchWork const& work) {
 
 RecordedKernels record_kernels(BenchRank const& rank, BenchWork const& work) {
   RecordedKernels recorded;
-  Batch const batch = make_batch(rank, work);
+  ImageBatch const batch = make_batch(rank, work);
   warm_up(rank, batch);
   BatchMoments at;
   recorded.kernels = kernels_of([&] {

@@ -7,7 +7,7 @@
 #include "bench/counting_tensor_comm.hpp"
 #include "config/run_config.hpp"
 #include "core/trace.hpp"
-#include "pipeline/flux_pipeline.hpp"
+#include "families/families.hpp"
 #include "supervise/phase_clock.hpp"
 
 namespace ditbatch {
@@ -15,12 +15,12 @@ namespace ditbatch {
 /// What a rank needs to measure the cases of one layout.
 struct BenchRank {
   RunConfig const& config;
-  FluxConfigs const& configs;
+  ModelPlan const& plan;
   PlannedLayout const& layout;
   MPI_Comm comm = MPI_COMM_NULL;  // all ranks of the layout
   MeshComms& mesh;
   ExchangeCounts& counts;  // of what goes through `mesh`
-  FluxPipeline& pipeline;
+  Model& model;
   PhaseClock& clock;  // tells the watchdog and profilers what this rank does
   c10::Device device;
   std::string gpu_uuid;  // empty on CPUs

@@ -104,7 +104,8 @@ KernelProfile profile_from_json(json const& from) {
 json to_json(RankResult const& result) {
   json batches = json::array();
   for (BatchTime const& batch : result.batches)
-    batches.push_back({{"denoise_s", batch.denoise_s}, {"decode_s", batch.decode_s}});
+    batches.push_back(
+        {{"noise_s", batch.noise_s}, {"denoise_s", batch.denoise_s}, {"decode_s", batch.decode_s}});
   json made{{"rank", result.rank},
             {"replica", result.replica},
             {"is_leader", result.is_leader},
@@ -138,7 +139,7 @@ RankResult rank_result_from_message(std::string const& message) {
   result.replica = from.at("replica");
   result.is_leader = from.at("is_leader");
   for (json const& batch : from.at("batches"))
-    result.batches.push_back({batch.at("denoise_s"), batch.at("decode_s")});
+    result.batches.push_back({batch.at("noise_s"), batch.at("denoise_s"), batch.at("decode_s")});
   result.text_s = from.at("text_s").get<std::vector<double>>();
   result.wall_s = from.at("wall_s");
   result.floor_s = from.at("floor_s").get<std::vector<double>>();

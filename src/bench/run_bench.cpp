@@ -19,8 +19,8 @@
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "families/families.hpp"
 #include "output/write_text.hpp"
-#include "pipeline/flux_pipeline.hpp"
 #include "profile/recording.hpp"
 #include "supervise/phase_clock.hpp"
 #include "supervise/verdict.hpp"
@@ -35,19 +35,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct BenchModel {
-  Checkpoint checkpoint;
-  FluxConfigs configs;
-};
-
-BenchModel open_model(ModelConfig const& model) {
+ModelPlan open_model(ModelConfig const& model) {
   Problems problems;
-  WeightFiles const files = model.random_weights ? WeightFiles::ignored : WeightFiles::required;
-  BenchModel opened;
-  opened.checkpoint = open_checkpoint(model.path, files, problems);
-  opened.configs = read_flux_configs(opened.checkpoint, files, problems);
+  ModelPlan plan = plan_model(model, problems);
   problems.throw_if_any();
-  return opened;
+  return plan;
 }
 
 std::string make_out_dir(std::string const& wanted) {
@@ -104,20 +96,18 @@ class Notebook {
 
 // A case without its ranks: the work, why it cannot be done, or else what a step and the decoder
 // compute for one image, on however many ranks.
-CaseResult describe(FluxConfigs const& configs, PlannedLayout const& layout, BenchCase const& of) {
+CaseResult describe(ModelPlan const& plan, PlannedLayout const& layout, BenchCase const& of) {
   CaseResult result;
   result.layout = layout;
   result.layout.cases.clear();
   result.work = of.work;
   result.refusal = of.refusal;
   if (!result.refusal.empty()) return result;
-  std::int64_t const token_px = 2 * configs.vae.scale_factor();
-  TokenLayout const whole = make_token_layout(
-      of.work.text_tokens, (of.work.width_px / token_px) * (of.work.height_px / token_px), {});
-  StepFlop const flop = flop_of(step_calls(configs.transformer, whole, 1));
+  ImageWork const image{of.work.width_px, of.work.height_px, of.work.steps, of.work.text_tokens};
+  StepFlop const flop = flop_of(plan.family->step_calls(image, 1, {}, {}));
   double const branches = layout.uses_true_cfg() ? 2 : 1;
   result.step_flop = {branches * flop.gemm, branches * flop.attention};
-  result.decode_flop = decoder_flop(configs.vae, of.work.width_px, of.work.height_px);
+  result.decode_flop = plan.family->decoder_flop(image);
   return result;
 }
 
@@ -142,7 +132,7 @@ std::string error_of(MPI_Comm comm, Measure const& measure) {
 
 void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kernels kernels,
                  std::string const& rank_name, Notebook* notebook) {
-  CaseResult result = describe(rank.configs, rank.layout, of);
+  CaseResult result = describe(rank.plan, rank.layout, of);
   RankResult mine;
   RecordedKernels recorded;
   result.refusal = error_of(rank.comm, [&] {
@@ -179,30 +169,28 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
                     activity, trace);
   PhaseClock clock(trace, activity, config.limits, begin_ns);
   bool const is_first = session.rank() == 0;
-  BenchModel model;
+  ModelPlan plan;
   std::string const out_dir = on_first_rank(session, [&] {
     require(options.kernels == BenchOptions::Kernels::leave || KernelRecorder::is_available(),
             ExitCode::usage,
             "--profile needs CUPTI (this build has none) build with the preset cuda and CUPTI");
-    model = open_model(config.model);
+    plan = open_model(config.model);
     return make_out_dir(options.out_dir);
   });
   if (!is_first) {
     // Rank 0 could read it: what this rank alone cannot must end the study, or the others wait.
     try {
-      model = open_model(config.model);
+      plan = open_model(config.model);
     } catch (BadInput const& error) {
       throw Error(ExitCode::io, "rank " + std::to_string(session.rank()) + " on " + session.host() +
                                     " cannot read what rank 0 can: " + error.what());
     }
   }
 
-  RecordRules const rules = record_rules(model.configs);
-  RunConfig const effective = with_sampling_defaults(config, rules.defaults);
+  RunConfig const effective = with_sampling_defaults(config, plan.rules.defaults);
   ChosenDevice const device =
       choose_device(session, {config.runtime.device, config.runtime.share_gpu,
-                              std::getenv("SLURM_JOB_ID") != nullptr,
-                              model.checkpoint.component("transformer").weight_bytes()});
+                              std::getenv("SLURM_JOB_ID") != nullptr, plan.rank_weight_bytes});
   require(options.kernels == BenchOptions::Kernels::leave || device.device.is_cuda(),
           ExitCode::usage, "--profile needs GPU ranks (kernels are a GPU's) leave it out");
   if (options.kernels == BenchOptions::Kernels::record) (void)wake_recorder();
@@ -213,16 +201,16 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
   std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
   std::optional<Notebook> notebook;
   if (is_first) {
-    BenchStudy study{config.job.name,          model.checkpoint.folder, to_toml(effective),
-                     config.bench.repetitions, {device.hardware, {}},   {}};
+    BenchStudy study{config.job.name,          plan.checkpoint.folder, to_toml(effective),
+                     config.bench.repetitions, {device.hardware, {}},  {}};
     for (std::string const& message : places)
       study.machine.ranks.push_back(rank_place_from_message(message));
     notebook.emplace(out_dir, std::move(study));
   }
 
-  std::vector<PlannedLayout> const plan =
-      plan_bench(effective, rules, static_cast<int>(model.configs.transformer.heads), session.size());
-  for (PlannedLayout const& layout : plan) {
+  std::vector<PlannedLayout> const layouts =
+      plan_bench(effective, plan.rules, plan.mesh, session.size());
+  for (PlannedLayout const& layout : layouts) {
     bool const is_in = layout.refusal.empty() && session.rank() < layout.mesh.size();
     UniqueMpiComm const group = split(session.comm(), is_in ? 0 : 1);
     if (is_in) {
@@ -236,21 +224,18 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
       LetGoOfComms const at_the_end{watchdog};
       watchdog.set_place({comms.coordinate.replica, device.name, out_dir + "/dumps",
                           [&comms] { abort_collectives(comms); }});
-      FluxPipeline pipeline(
-          model.checkpoint, model.configs, config.model, comms, device.device,
-          {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
-      BenchRank const rank{effective, model.configs, layout, group.get(),   comms,
-                           counts, pipeline,      clock,  device.device, device.gpu_uuid};
+      std::unique_ptr<Model> const model = load_model(plan, config.runtime, comms, device.device);
+      BenchRank const rank{effective, plan,   layout, group.get(),   comms,
+                           counts,    *model, clock,  device.device, device.gpu_uuid};
       for (BenchCase const& each : layout.cases) {
         if (each.refusal.empty())
           measure_one(rank, each, options.kernels, rank_name, notebook ? &*notebook : nullptr);
         else if (notebook)
-          notebook->add(describe(model.configs, layout, each));
+          notebook->add(describe(plan, layout, each));
         release_cached_memory(device.device);
       }
     } else if (notebook) {
-      for (BenchCase const& each : layout.cases)
-        notebook->add(describe(model.configs, layout, each));
+      for (BenchCase const& each : layout.cases) notebook->add(describe(plan, layout, each));
     }
     release_cached_memory(device.device);
     clock.enter(Phase::wait);

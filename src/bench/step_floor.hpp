@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "bench/step_work.hpp"
+#include "families/step_work.hpp"
 #if DITBATCH_CUDA
 #include "bench/step_graph.hpp"
 #endif

@@ -8,7 +8,7 @@ namespace ditbatch {
 
 /// What a model allows a mesh to be.
 struct MeshLimits {
-  int heads = 1;  // the ulysses degree must divide them
+  int heads = 0;  // the ulysses degree must divide them; 0: not known
 };
 
 /// The mesh of a world. One that does not fit is a problem that names the nearest one that does.

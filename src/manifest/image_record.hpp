@@ -25,11 +25,6 @@ struct ImageRecord : Sampling {
   std::string metadata = "{}";  // JSON, copied through
   std::uint32_t line = 0;       // of the manifest, for messages
 
-  /// As in diffusers: Flux runs the unconditional branch only for a scale above 1 and a negative
-  /// prompt that is there (an empty one counts).
-  [[nodiscard]] bool uses_true_cfg() const {
-    return true_cfg_scale > 1.0 && negative_prompt.has_value();
-  }
   [[nodiscard]] ImageKey key() const { return {id, index}; }
 };
 

@@ -22,8 +22,7 @@ namespace ditbatch {
 [[nodiscard]] std::vector<ImageRecord> parse_manifest(std::string const& path,
                                                       std::string const& text,
                                                       RunConfig const& config,
-                                                      RecordRules const& rules,
-                                                      Problems& problems);
+                                                      RecordRules const& rules, Problems& problems);
 
 /// The seed of an image of a record that names none: the first 8 bytes, little endian, of SHA-256
 /// of job seed (decimal), NUL, id, NUL, index (decimal).

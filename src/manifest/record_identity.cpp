@@ -22,8 +22,9 @@ json asked_of(ImageRecord const& record) {
 
 // All fields that there were when version 1 was made.
 constexpr std::array fields_of_version_1{
-    "prompt", "prompt_2", "negative_prompt", "negative_prompt_2", "seed",      "width",
-    "height", "steps",    "guidance_scale",  "true_cfg_scale",    "scheduler", "max_sequence_length"};
+    "prompt",         "prompt_2",       "negative_prompt", "negative_prompt_2",
+    "seed",           "width",          "height",          "steps",
+    "guidance_scale", "true_cfg_scale", "scheduler",       "max_sequence_length"};
 
 json without_neutral_fields(json asked) {
   static json const neutral = asked_of({});

@@ -72,9 +72,8 @@ void RecordReader::refuse(char const* name) {
 
 void RecordReader::report_repeated() {
   for (auto field = fields_->begin(); field != fields_->end(); ++field) {
-    bool const repeated = std::any_of(fields_->begin(), field, [&](LineField const& other) {
-      return other.key == field->key;
-    });
+    bool const repeated = std::any_of(
+        fields_->begin(), field, [&](LineField const& other) { return other.key == field->key; });
     if (repeated) {
       fault(field->key_offset, field_name(field->key),
             "given twice (which of the two counts is not defined) remove one");
@@ -89,9 +88,9 @@ void RecordReader::report_unknown() {
     if (std::any_of(fields_->begin(), field, is_this)) continue;  // told as repeated
     std::string const near = nearest_name(field->key, known_);
     fault(field->key_offset, field_name(field->key),
-          "unknown field (nothing reads it)" +
-              (near.empty() ? std::string(" put it under metadata")
-                            : " did you mean " + in_quotes(near) + "?"));
+          "unknown field (nothing reads it)" + (near.empty()
+                                                    ? std::string(" put it under metadata")
+                                                    : " did you mean " + in_quotes(near) + "?"));
   }
 }
 

@@ -79,7 +79,8 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
       if (!broken.empty())
         report.problems.push_back(where + " (" + image_name(key) + "): " + broken);
       else if (read.width != shard.width_px() || read.height != shard.height_px())
-        report.problems.push_back(where + " (" + image_name(key) + "): the image is not of its size");
+        report.problems.push_back(where + " (" + image_name(key) +
+                                  "): the image is not of its size");
       auto const [first, is_new] = seen.emplace(key, Place{file, row});
       if (is_new) report.records[key] = read.record_sha256;
       if (!is_new) {

@@ -11,8 +11,10 @@ using nlohmann::json;
 std::string to_message(std::vector<Lease> const& leases) {
   json list = json::array();
   for (Lease const& lease : leases) {
-    list.push_back(
-        {{"record", to_json(lease.record)}, {"epoch", lease.epoch}, {"attempt", lease.attempt}});
+    list.push_back({{"record", to_json(lease.record)},
+                    {"epoch", lease.epoch},
+                    {"attempt", lease.attempt},
+                    {"cost", lease.cost}});
   }
   return list.dump();
 }
@@ -20,8 +22,8 @@ std::string to_message(std::vector<Lease> const& leases) {
 std::vector<Lease> leases_from_message(std::string const& message) {
   std::vector<Lease> leases;
   for (json const& each : json::parse(message)) {
-    leases.push_back(
-        {record_from_json(each.at("record")), each.at("epoch"), each.at("attempt")});
+    leases.push_back({record_from_json(each.at("record")), each.at("epoch"), each.at("attempt"),
+                      each.at("cost")});
   }
   return leases;
 }

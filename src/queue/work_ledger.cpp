@@ -3,43 +3,38 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "core/error.hpp"
 
 namespace ditbatch {
 
-Bucket bucket_of(ImageRecord const& record) {
-  return {record.width_px, record.height_px, record.steps, record.uses_true_cfg() ? 2 : 1,
-          record.max_sequence_length};
-}
-
-double predicted_cost(ImageRecord const& record) {
-  Bucket const bucket = bucket_of(record);
-  return static_cast<double>(bucket.width_px) * static_cast<double>(bucket.height_px) *
-         static_cast<double>(bucket.steps) * bucket.branches;
-}
-
 std::size_t batch_share(std::size_t most, std::size_t rest, int replicas) {
   auto const others = static_cast<std::size_t>(replicas);
   return std::min(most, (rest + others - 1) / others);
 }
 
-WorkLedger::WorkLedger(std::vector<ImageRecord> records, Options options)
+WorkLedger::WorkLedger(std::vector<ImageRecord> records, ShapeOf const& shape_of, Options options)
     : options_(options), replica_bucket_(static_cast<std::size_t>(options.replicas)) {
   items_.reserve(records.size());
+  std::unordered_map<std::string, int> buckets;
   for (ImageRecord& record : records) {
-    bool const is_new = by_key_.emplace(Key{record.id, record.index}, items_.size()).second;
+    bool const is_new = by_key_.emplace(record.key(), items_.size()).second;
     ensure(is_new, "a record stands in the queue once");
     pending_.push_back(items_.size());
-    items_.push_back({std::move(record)});
+    WorkShape shape = shape_of(record);
+    int const bucket =
+        buckets.try_emplace(std::move(shape.bucket), static_cast<int>(buckets.size()))
+            .first->second;
+    items_.push_back({std::move(record), bucket, shape.cost, shape.most_together});
   }
   counts_.total = counts_.pending = items_.size();
 }
 
 std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
-  std::optional<Bucket> const& own = replica_bucket_[static_cast<std::size_t>(replica)];
-  std::set<Bucket> others;
+  std::optional<int> const own = replica_bucket_[static_cast<std::size_t>(replica)];
+  std::set<int> others;
   for (std::size_t other = 0; other < replica_bucket_.size(); ++other) {
     if (static_cast<int>(other) != replica && replica_bucket_[other])
       others.insert(*replica_bucket_[other]);
@@ -56,14 +51,10 @@ std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
       if (!same_replica) same_replica = place;
       continue;
     }
-    Bucket const bucket = bucket_of(item.record);
-    if (own && bucket == *own && !last_items) return place;
+    if (own && item.bucket == *own && !last_items) return place;
     if (!first) first = place;
-    if (!of_free_bucket && others.count(bucket) == 0) of_free_bucket = place;
-    if (!longest ||
-        predicted_cost(item.record) > predicted_cost(items_[pending_[*longest]].record)) {
-      longest = place;
-    }
+    if (!of_free_bucket && others.count(item.bucket) == 0) of_free_bucket = place;
+    if (!longest || item.cost > items_[pending_[*longest]].cost) longest = place;
   }
   if (last_items && longest) return longest;
   if (of_free_bucket) return of_free_bucket;
@@ -88,14 +79,18 @@ Lease WorkLedger::lease_to(int replica, std::size_t place) {
   item.attempt += 1;
   item.last_replica = replica;
   item.in_batch = false;
-  replica_bucket_[static_cast<std::size_t>(replica)] = bucket_of(item.record);
+  replica_bucket_[static_cast<std::size_t>(replica)] = item.bucket;
   counts_.pending -= 1;
   counts_.leased += 1;
-  return {item.record, item.epoch, item.attempt};
+  return {item.record, item.epoch, item.attempt, item.cost};
+}
+
+int WorkLedger::most_together(Lease const& lease) const {
+  return items_[by_key_.at(lease.record.key())].most_together;
 }
 
 std::vector<Lease> WorkLedger::also(int replica, Lease const& lease, std::size_t count) {
-  Item& first = items_[by_key_.at({lease.record.id, lease.record.index})];
+  Item& first = items_[by_key_.at(lease.record.key())];
   auto const is_new = [](Item const& item) { return item.attempt == 0 && !item.runs_alone; };
   if (first.attempt > 1 || first.runs_alone) return {};
   std::size_t const share = batch_share(count + 1, pending_.size() + 1, options_.replicas);
@@ -103,7 +98,7 @@ std::vector<Lease> WorkLedger::also(int replica, Lease const& lease, std::size_t
   std::size_t place = 0;
   while (batch.size() + 1 < share && place < std::min(pending_.size(), options_.window)) {
     Item& item = items_[pending_[place]];
-    if (!is_new(item) || bucket_of(item.record) != bucket_of(lease.record)) {
+    if (!is_new(item) || item.bucket != first.bucket) {
       ++place;
       continue;
     }

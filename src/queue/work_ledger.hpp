@@ -2,35 +2,23 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "manifest/image_record.hpp"
+#include "manifest/work_shape.hpp"
 
 namespace ditbatch {
-
-/// Records that run alike, and may run together: one size, one number of steps and of branches, one
-/// length of the text.
-struct Bucket {
-  std::int64_t width_px = 0;
-  std::int64_t height_px = 0;
-  std::int64_t steps = 0;
-  int branches = 1;
-  std::int64_t max_sequence_length = 0;
-  friend auto operator<=>(Bucket const&, Bucket const&) = default;
-};
-[[nodiscard]] Bucket bucket_of(ImageRecord const& record);
-
-/// Relative cost of a record: pixels x steps x branches.
-[[nodiscard]] double predicted_cost(ImageRecord const& record);
 
 /// One record handed to one replica, for one attempt.
 struct Lease {
   ImageRecord record;
   std::uint64_t epoch = 0;  // never used twice; a late owner is known by its old epoch
   int attempt = 0;          // from 1
+  double cost = 1;          // WorkShape::cost
 };
 
 /// How many of the `rest` records that are not handed out yet one of the replicas takes, at most
@@ -69,7 +57,9 @@ class WorkLedger {
     double backoff_s = 1.0;               // before the second attempt; doubled for each further one
     std::size_t abort_failed = SIZE_MAX;  // with more failures than this nothing more is handed out
   };
-  WorkLedger(std::vector<ImageRecord> records, Options options);
+  /// `shape_of` is asked once for each record.
+  using ShapeOf = std::function<WorkShape(ImageRecord const&)>;
+  WorkLedger(std::vector<ImageRecord> records, ShapeOf const& shape_of, Options options);
 
   enum class Answer { leased, wait, finished };
   struct Next {
@@ -84,6 +74,8 @@ class WorkLedger {
   /// never tried before, and no more than the replica's share of the rest. None beside a record
   /// that was tried before: if it is poison, it must not spoil others.
   [[nodiscard]] std::vector<Lease> also(int replica, Lease const& lease, std::size_t count);
+  /// WorkShape::most_together of a leased record.
+  [[nodiscard]] int most_together(Lease const& lease) const;
 
   /// Whether this owner may append the row: once for each (id, index), and only under a live lease.
   [[nodiscard]] bool may_append(std::string const& id, std::uint16_t index, std::uint64_t epoch);
@@ -100,10 +92,12 @@ class WorkLedger {
   [[nodiscard]] WorkCounts counts() const;
 
  private:
-  using Key = std::pair<std::string, std::uint16_t>;
   enum class State { pending, leased, appended, published, failed };
   struct Item {
     ImageRecord record;
+    int bucket = 0;  // a number of the ledger's own
+    double cost = 1;
+    int most_together = 1;
     State state = State::pending;
     std::uint64_t epoch = 0;
     int attempt = 0;
@@ -118,9 +112,9 @@ class WorkLedger {
 
   Options options_;
   std::vector<Item> items_;
-  std::map<Key, std::size_t> by_key_;
+  std::map<ImageKey, std::size_t> by_key_;
   std::deque<std::size_t> pending_;  // in the order of the manifest, retries at the end
-  std::vector<std::optional<Bucket>> replica_bucket_;
+  std::vector<std::optional<int>> replica_bucket_;
   std::uint64_t last_epoch_ = 0;
   WorkCounts counts_;
 };

@@ -67,7 +67,7 @@ std::string WorkServer::next_for(int replica, double now_s) {
   if (next.answer == WorkLedger::Answer::wait) return json{{"answer", "wait"}}.dump();
   if (next.answer == WorkLedger::Answer::finished) return json{{"answer", "finished"}}.dump();
   std::vector<Lease> leases{*next.lease};
-  int const size = options_.batch_size ? options_.batch_size(next.lease->record) : 1;
+  int const size = ledger_.most_together(*next.lease);
   for (Lease& lease : ledger_.also(replica, *next.lease, static_cast<std::size_t>(size - 1))) {
     leases.push_back(std::move(lease));
   }
@@ -109,8 +109,8 @@ std::string WorkServer::answer(std::string const& text) {
   if (given_up) {
     append_failed_line(options_.failed_path,
                        {given_up->id, given_up->index, given_up->attempts, given_up->error});
-    log_warning("record " + image_name({given_up->id, given_up->index}) + " given up after " + std::to_string(given_up->attempts) +
-                " attempts: " + given_up->error);
+    log_warning("record " + image_name({given_up->id, given_up->index}) + " given up after " +
+                std::to_string(given_up->attempts) + " attempts: " + given_up->error);
   }
   return json{{"ok", true}}.dump();
 }

@@ -25,9 +25,8 @@ class WorkServer {
     int leaders = 1;
     std::string index_path;
     std::string failed_path;
-    std::map<std::string, int> next_shard_number;       // by size folder, "1024x768"
-    std::function<bool()> must_stop;                    // asked before records are handed out
-    std::function<int(ImageRecord const&)> batch_size;  // of records like this one; null: 1
+    std::map<std::string, int> next_shard_number;  // by size folder, "1024x768"
+    std::function<bool()> must_stop;               // asked before records are handed out
   };
   WorkServer(WorkLedger ledger, Options options);
   WorkServer(WorkServer const&) = delete;

@@ -5,7 +5,6 @@
 
 #include "config/load_run_config.hpp"
 #include "output/publish.hpp"
-#include "text/tokenizer.hpp"
 
 namespace ditbatch {
 
@@ -26,27 +25,23 @@ ExitCode check_job(RunConfig const& config, CheckOptions const& options,
     bytes += static_cast<std::uint64_t>(record.width_px * record.height_px * 3);
   }
   std::uint64_t weights = 0;
-  for (auto const& [name, component] : input.checkpoint.components)
+  for (auto const& [name, component] : input.model.checkpoint.components)
     weights += component.weight_bytes();
-  Problems ignored;
   std::printf("manifest    %s: %zu images\n", config.job.manifest.c_str(), input.records.size());
   for (auto const& [size, count] : images)
     std::printf("            %s: %zu\n", size.c_str(), count);
   std::printf("output      %s: %.1f MB of pixels before compression\n", config.job.run_dir.c_str(),
               static_cast<double>(bytes) / 1e6);
-  std::printf("checkpoint  %s: %s, %.2f GB of weights%s, id %s\n", input.checkpoint.folder.c_str(),
-              input.checkpoint.pipeline_class.c_str(), static_cast<double>(weights) / 1e9,
+  std::printf("checkpoint  %s: %s, %.2f GB of weights%s, id %s\n",
+              input.model.checkpoint.folder.c_str(), input.model.checkpoint.pipeline_class.c_str(),
+              static_cast<double>(weights) / 1e9,
               config.model.random_weights ? " (drawn at random)" : "",
-              to_hex(input.checkpoint.id).substr(0, 16).c_str());
-  for (char const* name : {"tokenizer", "tokenizer_2"}) {
-    std::string const& folder = input.checkpoint.component(name).folder;
-    auto const tokenizer = std::string(name) == "tokenizer" ? open_clip_tokenizer(folder, ignored)
-                                                            : open_t5_tokenizer(folder, ignored);
-    std::printf("            %s from %s\n", name, tokenizer->source().c_str());
-  }
+              to_hex(input.model.checkpoint.id).substr(0, 16).c_str());
+  for (auto const& [name, file] : input.model.tokenizers)
+    std::printf("            %s from %s\n", name.c_str(), file.c_str());
   std::printf("mesh        %s for %d ranks\n", layout_name(input.mesh).c_str(), ranks);
   if (options.hashes == CheckHashes::yes) {
-    for (auto const& [name, component] : input.checkpoint.components) {
+    for (auto const& [name, component] : input.model.checkpoint.components) {
       for (std::string const& file : component.files)
         std::printf("sha256      %s  %s\n", to_hex(sha256_of_file(file)).c_str(), file.c_str());
     }

@@ -11,24 +11,16 @@ namespace ditbatch {
 JobInput read_job_input(RunConfig const& config, int ranks, std::optional<ManifestPart> part,
                         ReadManifest read, Problems& problems) {
   JobInput input;
-  WeightFiles const weight_files =
-      config.model.random_weights ? WeightFiles::ignored : WeightFiles::required;
-  Problems checkpoint_problems;
-  input.checkpoint = open_checkpoint(config.model.path, weight_files, checkpoint_problems);
-  input.configs = read_flux_configs(input.checkpoint, weight_files, checkpoint_problems);
+  Problems model_problems;
+  input.model = plan_model(config.model, model_problems);
   // Without a sound checkpoint its limits are not known: the manifest is then checked against none.
-  RecordRules rules{{}, 1, 4096};
-  MeshLimits mesh_limits{0};
-  if (checkpoint_problems.empty()) {
-    rules = record_rules(input.configs);
-    mesh_limits.heads = static_cast<int>(input.configs.transformer.heads);
-  }
-  problems.append(checkpoint_problems);
-  input.config = with_sampling_defaults(config, rules.defaults);
-  input.mesh = mesh_for(config, ranks, mesh_limits, problems);
+  if (!model_problems.empty()) input.model.rules = {{}, 1, 4096};
+  problems.append(model_problems);
+  input.config = with_sampling_defaults(config, input.model.rules.defaults);
+  input.mesh = mesh_for(config, ranks, input.model.mesh, problems);
   if (read == ReadManifest::no) return input;
 
-  input.records = read_manifest(config.job.manifest, input.config, rules, problems);
+  input.records = read_manifest(config.job.manifest, input.config, input.model.rules, problems);
   if (part) {
     auto const others = [&](ImageRecord const& record) {
       return !is_in_part(record.id, part->index, part->count);

@@ -7,11 +7,9 @@
 
 #include "config/run_config.hpp"
 #include "core/problem.hpp"
+#include "families/families.hpp"
 #include "manifest/image_record.hpp"
 #include "mesh/device_mesh.hpp"
-#include "output/publish.hpp"
-#include "pipeline/flux_pipeline.hpp"
-#include "weights/checkpoint.hpp"
 
 namespace ditbatch {
 
@@ -35,8 +33,7 @@ struct RunOptions {
 /// Everything a job stands on, read and proven sound before a model is loaded or a GPU touched.
 struct JobInput {
   RunConfig config;  // with the model's defaults where [sampling] says nothing
-  Checkpoint checkpoint;
-  FluxConfigs configs;
+  ModelPlan model;
   MeshShape mesh;
   std::vector<ImageRecord> records;  // of this part, in the order of the manifest
 };

@@ -1,15 +1,16 @@
 #pragma once
 
-#include <functional>
+#include <exception>
 #include <string>
 #include <vector>
 
 #include "comm/mesh_comms.hpp"
 #include "config/run_config.hpp"
-#include "core/sha256.hpp"
-#include "models/vae/vae_decoder.hpp"
+#include "families/exactness.hpp"
+#include "families/make_images.hpp"
 #include "output/output_writer.hpp"
 #include "queue/work_client.hpp"
+#include "run/job_input.hpp"
 #include "supervise/phase_clock.hpp"
 
 namespace ditbatch {
@@ -18,8 +19,8 @@ namespace ditbatch {
 /// shards.
 class ReplicaLeader {
  public:
-  ReplicaLeader(RunConfig const& config, Sha256Digest const& checkpoint_id, std::string const& part,
-                int session, std::string hardware, MeshComms const& comms, Trace& trace);
+  ReplicaLeader(JobInput const& input, std::string const& part, int session, std::string hardware,
+                MeshComms const& comms, Trace& trace);
 
   /// What to make together next; none at the end. Throws the writer's error, if it met one: a row
   /// that it took and will never append is still leased to this replica, and the queue would let it
@@ -28,17 +29,22 @@ class ReplicaLeader {
     return client_.next([this] { writer_.check(); });
   }
   void failed(Lease const& lease, std::string const& error) { client_.failed(lease, error); }
-  /// One image of a batch of `batch_size`. timing_s: seconds of each rank of the replica in each of
-  /// image_phases, row-major.
-  void append(Lease const& lease, at::Tensor const& pixels, std::size_t batch_size,
-              std::vector<float> timing_s);
+  /// An image (H, W, 3) of a batch.
+  struct LedImage {
+    at::Tensor pixels;
+    TokenCounts tokens;
+    std::size_t batch_size = 1;
+    std::vector<float> timing_s;  // of each rank of the replica in each of image_phases, row-major
+  };
+  void append(Lease const& lease, LedImage image);
   /// Publishes what is left and says goodbye to the queue.
   void finish();
   /// How long append() was held up by a full queue.
   [[nodiscard]] double writer_wait_s() const { return writer_wait_s_; }
 
  private:
-  Sha256Digest checkpoint_id_;
+  ModelIdentity model_;
+  Exactness exactness_;
   std::string hardware_;
   MeshComms const& comms_;
   int session_;
@@ -52,19 +58,12 @@ class ReplicaLeader {
 /// The records to make together next, on every rank of the replica; none at the end.
 [[nodiscard]] std::vector<Lease> next_leases(ReplicaLeader* leader, MeshComms const& comms);
 
-/// What became of the records of a batch on this rank: the images of the first ones, and what went
-/// wrong with the others.
-struct MadeImages {
-  std::vector<DecodedImage> images;
-  std::string error;  // empty: none
-};
-
-/// Calls `make` and returns what it throws because of the records (no memory, an operator that
-/// refuses), or "". A lost peer, the file system and our own mistakes go through: they are not the
-/// records'. Where only one rank of a replica fails, the others wait for it in a collective, and
-/// the watchdog ends the job.
-[[nodiscard]] std::string catch_record_errors(std::vector<Lease> const& leases,
-                                              std::function<void()> const& make);
+/// What went wrong with a batch because of its records (no memory, an operator that refuses), or
+/// "". A lost peer, the file system and our own mistakes are not the records': they are thrown.
+/// Where only one rank of a replica fails, the others wait for it in a collective, and the watchdog
+/// ends the job.
+[[nodiscard]] std::string record_error(std::exception_ptr const& error,
+                                       std::vector<Lease> const& leases);
 
 /// Whether all ranks of the replica made their part; the same on all of them.
 enum class HandOver { made, failed };

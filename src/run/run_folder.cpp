@@ -17,7 +17,7 @@ std::string part_name(std::optional<ManifestPart> const& part) {
   return name;
 }
 
-RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input)
+RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInput& input)
     : part_(part_name(options.part)), lock_(config.job.run_dir, part_) {
   std::string const& run_dir = config.job.run_dir;
   std::string const& part = part_;
@@ -30,13 +30,13 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
              " images of a job that ended early were kept");
   }
 
-  std::vector<ImageRecord> wanted = input.records;
+  std::vector<ImageRecord> wanted = std::move(input.records);
   if (options.only) {
     std::erase_if(wanted, [&](ImageRecord const& record) {
       return options.only->count({record.id, record.index}) == 0;
     });
   }
-  refuse_or_withdraw_changed(config, options, wanted, input.checkpoint.id);
+  refuse_or_withdraw_changed(config, options, wanted, input.model.checkpoint.id);
   rebuild_index(index_path, run_dir, contents, part);
 
   std::set<ImageKey> given_up;
@@ -44,13 +44,13 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     for (FailedLine const& line : read_failed_lines(failed_path))
       given_up.insert({line.id, line.index});
   }
-  for (ImageRecord const& record : wanted) {
+  for (ImageRecord& record : wanted) {
     if (contents.done.count({record.id, record.index}) != 0) {
       already_done += 1;
     } else if (given_up.count({record.id, record.index}) != 0) {
       known_failed += 1;
     } else if (!options.limit || to_do.size() < *options.limit) {
-      to_do.push_back(record);
+      to_do.push_back(std::move(record));
     } else {
       beyond_limit += 1;
     }
@@ -64,7 +64,8 @@ void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions c
   std::set<ImageKey> changed;
   for (ImageRecord const& record : wanted) {
     auto const done = contents.done.find({record.id, record.index});
-    if (done == contents.done.end() || done->second == record_sha256(record, {checkpoint_id, {}}, 1))
+    if (done == contents.done.end() ||
+        done->second == record_sha256(record, {checkpoint_id, {}}, 1))
       continue;
     changed.insert(done->first);
     problems.add({config.job.manifest, record.line}, image_name(record.key()),

@@ -18,9 +18,9 @@ namespace ditbatch {
 /// left to do known.
 class RunFolder {
  public:
-  /// Throws BadInput where a published image belongs to another version of its record, unless such
-  /// images are to be replaced: then they are withdrawn.
-  RunFolder(RunConfig const& config, RunOptions const& options, JobInput const& input);
+  /// Takes the input's records. Throws BadInput where a published image belongs to another version
+  /// of its record, unless such images are to be replaced: then they are withdrawn.
+  RunFolder(RunConfig const& config, RunOptions const& options, JobInput& input);
 
   /// Takes records out of failed.jsonl that have been made since.
   void forget_mended_failures(RunConfig const& config);

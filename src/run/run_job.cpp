@@ -18,13 +18,13 @@
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "core/process_age.hpp"
+#include "families/families.hpp"     // plan_model, load_model: the model behind one interface
+#include "families/make_images.hpp"  // encode, draw noise, denoise, decode
 #include "output/output_writer.hpp"  // OutputWriter: rows -> verified shards, on a thread of its own
 #include "output/trace_file.hpp"
 #include "output/write_text.hpp"
-#include "pipeline/batch_size.hpp"     // how many records are denoised together
-#include "pipeline/flux_pipeline.hpp"  // encode, draw noise, denoise, decode
-#include "queue/work_client.hpp"       // a replica leader's side of the work queue
-#include "queue/work_server.hpp"       // rank 0's side
+#include "queue/work_client.hpp"  // a replica leader's side of the work queue
+#include "queue/work_server.hpp"  // rank 0's side
 #include "run/progress.hpp"
 #include "run/replica_leader.hpp"  // what only the first rank of a replica does
 #include "run/run_folder.hpp"      // lock, salvage, what is left to do
@@ -42,7 +42,7 @@ namespace {
 
 // Rank 0's part of a job: the run folder, and whether it must stop.
 struct Office {
-  Office(RunConfig const& config, RunOptions const& options, JobInput const& input,
+  Office(RunConfig const& config, RunOptions const& options, JobInput& input,
          std::atomic<int> const& signal)
       : folder(config, options, input),
         stop({config.job.run_dir, options.max_hours, config.limits.drain_s}, signal) {}
@@ -57,16 +57,17 @@ struct LetGoOfComms {
   ~LetGoOfComms() { watchdog.forget_collectives(); }
 };
 
-std::unique_ptr<WorkServer> open_queue(Office& office, RunConfig const& config,
-                                       MeshComms const& comms, BatchRule const& batches) {
+std::unique_ptr<WorkServer> open_queue(Office& office, JobInput const& input,
+                                       MeshComms const& comms, c10::Device device) {
+  LimitsConfig const& limits = input.config.limits;
   WorkLedger::Options ledger;
   ledger.replicas = comms.shape.replicas;
-  ledger.retries = config.limits.retries;
+  ledger.retries = limits.retries;
   // A share of a small job is no record at all: only from some failures on is a job hopeless.
   constexpr std::uint64_t least_hopeless = 10;
-  ledger.abort_failed = records_of(config.limits.abort_failed,
-                                   office.folder.to_do.size() + office.folder.already_done);
-  if (config.limits.abort_failed.unit == RecordLimit::Unit::percent) {
+  ledger.abort_failed =
+      records_of(limits.abort_failed, office.folder.to_do.size() + office.folder.already_done);
+  if (limits.abort_failed.unit == RecordLimit::Unit::percent) {
     ledger.abort_failed = std::max<std::size_t>(ledger.abort_failed, least_hopeless);
   }
   WorkServer::Options server;
@@ -76,47 +77,19 @@ std::unique_ptr<WorkServer> open_queue(Office& office, RunConfig const& config,
   server.failed_path = office.folder.failed_path;
   server.next_shard_number = office.folder.contents.next_shard_number;
   server.must_stop = [&office] { return office.stop.must_stop(); };
-  server.batch_size = [batches](ImageRecord const& record) {
-    return batch_size_for(record, batches);
+  BatchRule const rule{input.config.runtime.batch_size, device.is_cuda(), comms.shape};
+  auto const shape_of = [&](ImageRecord const& record) {
+    return input.model.family->work_shape(record, rule);
   };
-  return std::make_unique<WorkServer>(WorkLedger(office.folder.to_do, ledger), server);
+  return std::make_unique<WorkServer>(WorkLedger(std::move(office.folder.to_do), shape_of, ledger),
+                                      server);
 }
 
-// Their names, and their cost together.
-PhaseWork work_of(std::span<Lease const> leases) {
-  PhaseWork work{"", 0};
-  for (Lease const& lease : leases) {
-    work.record_ids += (work.record_ids.empty() ? "" : ",") + lease.record.id;
-    work.cost += predicted_cost(lease.record);
-  }
-  return work;
-}
-
-// Records of one bucket, on a device of this replica: each is encoded and decoded by itself, all
-// are denoised together. An error of one of them ends the batch, at the same place on all ranks.
-MadeImages make_images(std::vector<Lease> const& leases, FluxPipeline& pipeline, c10::Device device,
-                       PhaseClock& clock) {
-  std::vector<ImageRecord> records;
-  for (Lease const& lease : leases) records.push_back(lease.record);
-  MadeImages made;
-  made.error = catch_record_errors(leases, [&] {
-    std::vector<RecordEmbeds> embeds;
-    std::vector<at::Tensor> noise;
-    for (std::size_t i = 0; i < records.size(); ++i) {
-      clock.enter(Phase::text, work_of({&leases[i], 1}));
-      embeds.push_back(pipeline.encode_prompt(records[i]));
-      noise.push_back(pipeline.initial_latents(records[i]));  // by the host, while a GPU encodes
-    }
-    synchronize(device);
-    clock.enter(Phase::denoise, work_of(leases));
-    std::vector<at::Tensor> const latents = pipeline.denoise(noise, embeds, records);
-    synchronize(device);
-    for (std::size_t i = 0; i < records.size(); ++i) {
-      clock.enter(Phase::decode, work_of({&leases[i], 1}));
-      made.images.push_back(pipeline.decode_latents(latents[i], records[i]));
-    }
-  });
-  return made;
+ImageBatch batch_of(std::vector<Lease> const& leases) {
+  ImageBatch batch;
+  for (Lease const& lease : leases) batch.records.push_back(lease.record);
+  batch.cost = leases.front().cost;
+  return batch;
 }
 
 std::string rank_name(int rank) {
@@ -207,10 +180,9 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
 
   // Every rank its device, its communicators, its session files.
   clock.enter(Phase::load);
-  std::uint64_t const checkpoint_bytes = input.checkpoint.component("transformer").weight_bytes();
-  ChosenDevice const device =
-      choose_device(session, {config.runtime.device, config.runtime.share_gpu,
-                              std::getenv("SLURM_JOB_ID") != nullptr, checkpoint_bytes});
+  ChosenDevice const device = choose_device(
+      session, {config.runtime.device, config.runtime.share_gpu,
+                std::getenv("SLURM_JOB_ID") != nullptr, input.model.rank_weight_bytes});
   MeshComms comms =
       make_mesh_comms(session.comm(), input.mesh, device.device,
                       config.runtime.peer_memory ? PeerAccess::automatic : PeerAccess::off);
@@ -224,7 +196,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     std::vector<RankPlace> ranks;
     for (std::string const& message : places) ranks.push_back(rank_place_from_message(message));
     write_session_files(session_folder(config.job.run_dir, number), input.config, input.mesh, ranks,
-                        device.hardware, to_hex(input.checkpoint.id));
+                        device.hardware, to_hex(input.model.checkpoint.id));
     return std::to_string(number);
   }));
   std::string const session_path = session_folder(config.job.run_dir, session_number);
@@ -235,37 +207,36 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   log_info("session " + std::to_string(session_number) + ": " + to_do + " images to make, " +
            layout_name(input.mesh) + " on " + device.hardware);
   SteadyGpuUse gpu_use(options.kernels, device.device);
-  FluxPipeline pipeline(input.checkpoint, input.configs, config.model, comms, device.device,
-                        {config.runtime.cuda_graphs ? ops::CudaGraphs::on : ops::CudaGraphs::off});
-  log_info(load_text(pipeline.load_report(), session.size()));
+  std::unique_ptr<Model> const model =
+      load_model(input.model, config.runtime, comms, device.device);
+  log_info(load_text(model->load_report(), session.size()));
 
   // The straight line: records from the queue to their shards, a batch at a time.
   std::unique_ptr<WorkServer> server;  // ends before the communicators
   std::optional<ProgressLine> progress;
   if (is_first) {
-    server = open_queue(*office, config, comms,
-                        {config.runtime.batch_size, device.device.type(),
-                         2 * input.configs.vae.scale_factor(), input.mesh.ranks_per_branch()});
+    server = open_queue(*office, input, comms, device.device);
     progress.emplace(ProgressLine::Sources{[&server] { return server->counts(); },
                                            [&watchdog] { return watchdog.ranks_json(); }},
                      office->folder.already_done, session_path);
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
-    leader = std::make_unique<ReplicaLeader>(config, input.checkpoint.id, part_name(options.part),
-                                             session_number, device.hardware, comms, trace);
+    leader = std::make_unique<ReplicaLeader>(input, part_name(options.part), session_number,
+                                             device.hardware, comms, trace);
   }
   double first_image_s = 0;
   clock.enter(Phase::wait);
   while (true) {
     std::vector<Lease> const leases = next_leases(leader.get(), comms);
     if (leases.empty()) break;
-    MadeImages const made = make_images(leases, pipeline, device.device, clock);
+    ImageBatch const batch = batch_of(leases);
+    MadeImages const made = make_images(*model, batch, device.device, clock);
     gpu_use.decoded();
-    clock.enter(Phase::hand_over, work_of(leases));
+    clock.enter(Phase::hand_over, work_of(batch));
     HandOver const outcome = hand_over(leader.get(), leases, made, clock, comms);
     if (outcome == HandOver::failed && comms.peers) comms.peers->start_over();
-    if (first_image_s == 0 && made.error.empty()) {
+    if (first_image_s == 0 && !made.error) {
       first_image_s = process_age_s();
       log_info(first_image_text(first_image_s));
       gpu_use.begin();
@@ -297,7 +268,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                        office->folder.beyond_limit,
                        office->stop.reason(),
                        {},
-                       pipeline.load_report(),
+                       model->load_report(),
                        first_image_s};
     for (std::string const& message : all_totals)
       summary.ranks.push_back(rank_totals_from_message(message));

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/load_report.hpp"
+#include "families/load_report.hpp"
 #include "profile/gpu_use.hpp"
 #include "queue/work_ledger.hpp"
 #include "supervise/phase_clock.hpp"

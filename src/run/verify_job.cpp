@@ -89,7 +89,7 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
         found.failed += 1;
       else
         found.missing.push_back(image_name(key));
-    } else if (published->second != record_sha256(record, {input.checkpoint.id, {}}, 1)) {
+    } else if (published->second != record_sha256(record, {input.model.checkpoint.id, {}}, 1)) {
       found.changed.push_back(image_name(key));
     }
   }

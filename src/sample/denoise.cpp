@@ -2,8 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include "core/error.hpp"
-
 namespace ditbatch {
 
 namespace {
@@ -39,26 +37,19 @@ at::Tensor model_timesteps(Schedule const& schedule, c10::ScalarType dtype, c10:
   return at::tensor(schedule.timesteps, at::kFloat).to(device).to(dtype) / 1000;
 }
 
-at::Tensor denoise(TransformerRunner& transformer, at::Tensor const& own_latents,
-                   DenoiseInputs const& inputs, Schedule const& schedule, MeshComms const& comms) {
+at::Tensor denoise(at::Tensor const& own_latents, std::vector<double> const& cfg_scales,
+                   Schedule const& schedule, MeshComms const& comms, Predict const& predict) {
   at::Tensor latents = own_latents;
   for (std::size_t step = 0; step < schedule.steps(); ++step) {
-    auto const predict = [&](std::optional<BranchInputs> const& branch) {
-      ensure(branch.has_value(), "a rank has the prompts of the branches that it runs");
-      return transformer.predict(latents, branch->text,
-                                 branch->modulation.select(0, static_cast<std::int64_t>(step)),
-                                 inputs.layout, inputs.packed_width);
-    };
     at::Tensor prediction;
-    if (!inputs.uses_true_cfg()) {
-      prediction = predict(inputs.conditional);
+    if (cfg_scales.empty()) {
+      prediction = predict(latents, step, 0);
     } else if (comms.cfg->size() == 2) {
-      at::Tensor const own =
-          predict(comms.coordinate.cfg == 0 ? inputs.conditional : inputs.unconditional);
-      prediction = combine(exchange_branches(own, *comms.cfg), inputs.true_cfg_scales);
+      at::Tensor const own = predict(latents, step, comms.coordinate.cfg);
+      prediction = combine(exchange_branches(own, *comms.cfg), cfg_scales);
     } else {
-      at::Tensor const conditional = predict(inputs.conditional);
-      prediction = combine({conditional, predict(inputs.unconditional)}, inputs.true_cfg_scales);
+      at::Tensor const conditional = predict(latents, step, 0);
+      prediction = combine({conditional, predict(latents, step, 1)}, cfg_scales);
     }
     latents = euler_step(latents, prediction, schedule, step);
   }

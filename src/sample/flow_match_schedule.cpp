@@ -33,7 +33,7 @@ FlowMatchConfig read_flow_match_config(JsonConfig const& config, std::string con
   }
   if (config.get_int("num_train_timesteps", 1000, problems) != 1000) {
     config.add_problem("num_train_timesteps",
-                       "not supported (FluxPipeline divides timesteps by 1000)", problems);
+                       "not supported (the model is asked at timesteps divided by 1000)", problems);
   }
   if (read.base_image_tokens == read.max_image_tokens) {
     config.add_problem("max_image_seq_len",

@@ -10,7 +10,7 @@
 
 namespace ditbatch {
 
-/// diffusers' FlowMatchEulerDiscreteScheduler, as FluxPipeline uses it.
+/// diffusers' FlowMatchEulerDiscreteScheduler, with sigmas that the pipeline hands it.
 struct FlowMatchConfig {
   double shift = 1.0;
   bool use_dynamic_shifting = false;

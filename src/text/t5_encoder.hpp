@@ -29,7 +29,7 @@ struct T5Config {
 [[nodiscard]] T5Config read_t5_config(JsonConfig const& config, Problems& problems);
 
 /// Runs whole on one rank, one prompt at a time at its padded length, without an attention mask, as
-/// FluxPipeline does.
+/// diffusers does.
 class T5Encoder {
  public:
   T5Encoder(T5Config const& config, WeightSource& source);

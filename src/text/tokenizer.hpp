@@ -15,8 +15,8 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Ids of a prompt with its special tokens, truncated and padded to `length`, as FluxPipeline
-  /// asks for.
+  /// Ids of a prompt with its special tokens, truncated and padded to `length`, as
+  /// diffusers' pipelines ask for.
   [[nodiscard]] std::vector<std::int64_t> encode(std::string_view prompt, std::size_t length) const;
   /// Tokens of a prompt before it is truncated, special ones included.
   [[nodiscard]] std::size_t count(std::string_view prompt) const;

@@ -140,11 +140,7 @@ bool has_weights(std::string const& component) {
 
 }  // namespace
 
-Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files,
-                           Problems& problems) {
-  Checkpoint checkpoint;
-  checkpoint.folder = folder;
-  std::string const index_path = folder + "/model_index.json";
+std::optional<ModelIndex> open_model_index(std::string const& folder, Problems& problems) {
   std::error_code error;
   if (fs::is_regular_file(folder, error)) {
     bool const pickle =
@@ -154,62 +150,81 @@ Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files,
                           "diffusers folder with safetensors"
                         : "is a single file (a diffusers folder is needed: configs, tokenizers and "
                           "weights) name the folder that holds model_index.json");
-    return checkpoint;
+    return std::nullopt;
   }
-  auto const index = load_json(index_path, problems);
-  if (!index) return checkpoint;
-  json const& root = index->value;
+  std::string const path = folder + "/model_index.json";
+  auto document = load_json(path, problems);
+  if (!document) return std::nullopt;
+  json const& root = document->value;
   if (!root.is_object() || !root.contains("_class_name") || !root["_class_name"].is_string()) {
-    problems.add({index_path, 1, 1}, "_class_name",
+    problems.add({path, 1, 1}, "_class_name",
                  "missing (it names the pipeline) this is no diffusers folder");
-    return checkpoint;
+    return std::nullopt;
   }
-  checkpoint.pipeline_class = root["_class_name"];
-  if (checkpoint.pipeline_class != "FluxPipeline") {
-    problems.add(index->position("_class_name"), "_class_name",
-                 "not supported: " + in_quotes(checkpoint.pipeline_class) +
-                     " (this version runs FluxPipeline) use a FLUX.1 folder");
-    return checkpoint;
-  }
+  std::string const name = root["_class_name"];
+  return ModelIndex{folder, name, std::move(*document)};
+}
 
+namespace {
+
+// One folder, its texts and headers mixed into the checkpoint's id; none where it cannot be read.
+std::optional<Component> open_component(ModelIndex const& index, char const* name,
+                                        WeightFiles weight_files, Sha256& id, Problems& problems) {
+  json const& root = index.document.value;
+  if (!root.contains(name) || !root[name].is_array() || root[name].size() != 2 ||
+      !root[name][1].is_string()) {
+    problems.add(index.document.position(name), name,
+                 "missing (a " + index.pipeline_class + " needs it) fetch the whole folder");
+    return std::nullopt;
+  }
+  Component component;
+  component.name = name;
+  component.folder = index.folder + "/" + name;
+  component.class_name = root[name][1];
+  std::error_code error;
+  if (!fs::is_directory(component.folder, error)) {
+    problems.add({component.folder}, "",
+                 "is no folder (model_index.json lists it) fetch the whole folder");
+    return std::nullopt;
+  }
+  std::string const config_path = component.folder + "/" + config_file_of(name);
+  if (has_weights(name) || std::string(name) == "scheduler" || fs::exists(config_path, error)) {
+    component.config = JsonConfig::load(config_path, problems);
+  }
+  for (std::string const& file : sorted_files(component.folder)) {
+    bool const is_text =
+        ends_with(file, ".json") || ends_with(file, ".txt") || ends_with(file, ".model");
+    if (!is_text || !fs::is_regular_file(component.folder + "/" + file, error)) continue;
+    if (auto const text =
+            load_file(component.folder + "/" + file, std::size_t{256} << 20U, problems)) {
+      id.update(std::string(name) + "/" + file + "\n" + to_hex(sha256(*text)) + "\n");
+    }
+  }
+  if (has_weights(name) && weight_files == WeightFiles::required)
+    read_weights(component, id, problems);
+  return component;
+}
+
+}  // namespace
+
+Checkpoint open_checkpoint(ModelIndex const& index, ComponentList components,
+                           WeightFiles weight_files, Problems& problems) {
+  Checkpoint checkpoint;
+  checkpoint.folder = index.folder;
+  checkpoint.pipeline_class = index.pipeline_class;
   Sha256 id;
-  for (char const* name : {"scheduler", "text_encoder", "text_encoder_2", "tokenizer",
-                           "tokenizer_2", "transformer", "vae"}) {
-    if (!root.contains(name) || !root[name].is_array() || root[name].size() != 2 ||
-        !root[name][1].is_string()) {
-      problems.add(index->position(name), name,
-                   "missing (a FluxPipeline needs it) fetch the whole folder");
-      continue;
-    }
-    Component component;
-    component.name = name;
-    component.folder = folder + "/" + name;
-    component.class_name = root[name][1];
-    if (!fs::is_directory(component.folder, error)) {
-      problems.add({component.folder}, "",
-                   "is no folder (model_index.json lists it) fetch the whole folder");
-      continue;
-    }
-    std::string const config_path = component.folder + "/" + config_file_of(name);
-    if (has_weights(name) || std::string(name) == "scheduler" || fs::exists(config_path, error)) {
-      component.config = JsonConfig::load(config_path, problems);
-    }
-    for (std::string const& file : sorted_files(component.folder)) {
-      bool const is_text =
-          ends_with(file, ".json") || ends_with(file, ".txt") || ends_with(file, ".model");
-      if (!is_text || !fs::is_regular_file(component.folder + "/" + file, error)) continue;
-      if (auto const text =
-              load_file(component.folder + "/" + file, std::size_t{256} << 20U, problems)) {
-        id.update(std::string(name) + "/" + file + "\n" + to_hex(sha256(*text)) + "\n");
-      }
-    }
-    if (has_weights(name) && weight_files == WeightFiles::required)
-      read_weights(component, id, problems);
-    checkpoint.components.emplace(name, std::move(component));
+  for (char const* name : components) {
+    if (auto component = open_component(index, name, weight_files, id, problems))
+      checkpoint.components.emplace(name, std::move(*component));
   }
   id.update(weight_files == WeightFiles::required ? "weights from files" : "random weights");
   checkpoint.id = id.finish();
   return checkpoint;
+}
+
+bool has_all(Checkpoint const& checkpoint, ComponentList components) {
+  return std::all_of(components.begin(), components.end(),
+                     [&](char const* name) { return checkpoint.has(name); });
 }
 
 }  // namespace ditbatch

@@ -7,12 +7,15 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/problem.hpp"
 #include "core/sha256.hpp"
 #include "weights/json_config.hpp"
+#include "weights/json_document.hpp"
 #include "weights/weight_source.hpp"
 
 namespace ditbatch {
@@ -40,7 +43,7 @@ struct Component {
 /// A diffusers folder whose headers were read and proven sound; no weights are loaded.
 struct Checkpoint {
   std::string folder;          // absolute
-  std::string pipeline_class;  // "FluxPipeline"
+  std::string pipeline_class;  // of diffusers, as model_index.json names it
   std::map<std::string, Component> components;
   Sha256Digest id{};  // SHA-256 over sorted (path, size, safetensors header, a sample of every
                       // tensor, JSON files); reads no more weights than that
@@ -51,10 +54,24 @@ struct Checkpoint {
 /// Whether weights must be there, or config files are enough (`random_weights = true`).
 enum class WeightFiles { required, ignored };
 
-/// Reads model_index.json, the configs and the safetensors headers. Every problem of every file is
-/// added to `problems`; what could be read is returned.
-[[nodiscard]] Checkpoint open_checkpoint(std::string const& folder, WeightFiles weight_files,
-                                         Problems& problems);
+/// The model_index.json of a diffusers folder.
+struct ModelIndex {
+  std::string folder;
+  std::string pipeline_class;
+  JsonDocument document;
+  [[nodiscard]] Position class_position() const { return document.position("_class_name"); }
+};
+[[nodiscard]] std::optional<ModelIndex> open_model_index(std::string const& folder,
+                                                         Problems& problems);
+
+/// The folders that a pipeline class needs, in the order in which they count in a checkpoint's id.
+using ComponentList = std::span<char const* const>;
+
+/// Reads the configs and the safetensors headers of these components. Every problem of every file
+/// is added to `problems`; what could be read is returned.
+[[nodiscard]] Checkpoint open_checkpoint(ModelIndex const& index, ComponentList components,
+                                         WeightFiles weight_files, Problems& problems);
+[[nodiscard]] bool has_all(Checkpoint const& checkpoint, ComponentList components);
 
 /// Compares what a model needs with what the headers offer: missing tensors, wrong shapes.
 void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed,

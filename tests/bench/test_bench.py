@@ -49,14 +49,14 @@ def check_case(case, line, repetitions):
     leaders = [rank for rank in ranks if rank["is_leader"]]
     for rank in ranks:
         assert len(rank["batches"]) == repetitions == len(rank["text_s"]), rank
-        phases = sum(made["denoise_s"] + made["decode_s"] for made in rank["batches"])
+        phases = sum(made["noise_s"] + made["denoise_s"] + made["decode_s"] for made in rank["batches"])
         assert 0 < phases <= rank["wall_s"] and 0 <= rank["waiting_s"] <= rank["wall_s"] and rank["peak_memory_bytes"] > 0, rank
         assert rank["received_bytes_per_image"] == rank["counted_bytes_per_image"], (case["layout"], rank)
         has_steps = case["true_cfg"] or rank["rank"] % per_replica < per_replica // mesh["cfg"]
         assert len(rank["floor_s"]) == (min(repetitions, 5) if has_steps else 0) and all(s > 0 for s in rank["floor_s"]), rank
     for phase in ("denoise_s", "decode_s"):
         check_summary(summary[phase], [made[phase] / batch for rank in leaders for made in rank["batches"]])
-    check_summary(summary["image_s"], [(made["denoise_s"] + made["decode_s"]) / batch for rank in leaders for made in rank["batches"]])
+    check_summary(summary["image_s"], [(made["noise_s"] + made["denoise_s"] + made["decode_s"]) / batch for rank in leaders for made in rank["batches"]])
     check_summary(summary["text_s"], [seconds / batch for rank in leaders for seconds in rank["text_s"]])
     assert summary["floor_fraction"] > 0 and summary["images_per_s"] > 0 and summary["denoise_tflops_per_rank"] > 0, summary
     assert case["flop_per_step"]["gemm"] > 0 and case["flop_per_step"]["attention"] > 0 and case["flop_decode"] > 0

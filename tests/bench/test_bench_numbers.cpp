@@ -10,33 +10,29 @@
 #include "bench/bench_report.hpp"
 #include "bench/case_summary.hpp"
 #include "bench/chrome_trace.hpp"
-#include "bench/exchange_bytes.hpp"
 #include "bench/statistics.hpp"
-#include "bench/step_work.hpp"
+#include "families/flux/flux_work.hpp"
+#include "models/vae/vae_layers.hpp"
 
 using namespace ditbatch;
 using nlohmann::json;
 
 namespace {
 
-FluxConfig flux_dev() {
-  FluxConfig config;
-  config.guidance_embeds = true;
-  return config;
-}
-
-VaeConfig flux_vae() {
-  VaeConfig config;
-  config.latent_channels = 16;
-  config.block_channels = {128, 256, 512, 512};
-  config.layers_per_block = 2;
-  config.post_quant_conv = false;
-  return config;
+flux::FluxConfigs flux_dev() {
+  flux::FluxConfigs configs;
+  configs.transformer.guidance_embeds = true;
+  configs.vae.latent_channels = 16;
+  configs.vae.block_channels = {128, 256, 512, 512};
+  configs.vae.layers_per_block = 2;
+  configs.vae.post_quant_conv = false;
+  return configs;
 }
 
 RunConfig study(std::vector<BenchLayout> const& layouts) {
   RunConfig config;
   config.config_path = "study.toml";
+  config.sampling = {1024, 1024, 28, 3.5, 1, "auto", 512};
   config.bench.layouts = layouts;
   config.bench.sizes = {{1024, 1024}, {512, 768}, {1000, 1000}};
   config.bench.batch_sizes = {1, 4};
@@ -57,7 +53,8 @@ CaseResult made_up(int ulysses, double image_s) {
     RankResult one;
     one.rank = rank;
     one.is_leader = rank == 0;
-    for (int i = 0; i < 3; ++i) one.batches.push_back({image_s * (0.8 + 0.1 * i), image_s * 0.1});
+    for (int i = 0; i < 3; ++i)
+      one.batches.push_back({0, image_s * (0.8 + 0.1 * i), image_s * 0.1});
     one.text_s = {0.04, 0.05, 0.06};
     one.wall_s = 3 * image_s;
     one.floor_s = {image_s * 0.8, image_s * (0.7 + 0.02 * rank), image_s * 0.6};
@@ -108,7 +105,8 @@ BOOST_AUTO_TEST_CASE(an_interval_covers_the_median_as_often_as_it_says) {
 }
 
 BOOST_AUTO_TEST_CASE(flux_dev_takes_74_4_tflop_a_step) {
-  StepFlop const step = flop_of(step_calls(flux_dev(), make_token_layout(512, 4096, {}), 1));
+  StepFlop const step =
+      flop_of(flux::step_calls(flux_dev().transformer, make_token_layout(512, 4096, {}), 1));
   // 9 width^2 products and the queries of 512 text rows that the last block leaves out.
   double const unread_gemm = 2.0 * 9 * 3072 * 3072 * 512;
   double const unread_attention = 4.0 * 512 * 4608 * 3072;
@@ -116,22 +114,25 @@ BOOST_AUTO_TEST_CASE(flux_dev_takes_74_4_tflop_a_step) {
   BOOST_TEST(std::abs((step.attention + unread_attention) / 1e12 - 14.9) < 0.03);
   BOOST_TEST(std::abs((step.total() + unread_gemm + unread_attention) / 1e12 - 74.4) < 0.05);
   // 9.9 of convolutions, 0.6 of the attention over all pixels.
-  BOOST_TEST(std::abs(decoder_flop(flux_vae(), 1024, 1024) / 1e12 - 10.47) < 0.05);
+  BOOST_TEST(std::abs(decoder_flop(flux_dev().vae, 1024, 1024) / 1e12 - 10.47) < 0.05);
 }
 
 BOOST_AUTO_TEST_CASE(the_ranks_of_a_branch_share_the_work_of_one) {
-  FluxConfig const config = flux_dev();
-  double const whole = flop_of(step_calls(config, make_token_layout(77, 1023, {}), 1)).total();
+  FluxConfig const config = flux_dev().transformer;
+  double const whole =
+      flop_of(flux::step_calls(config, make_token_layout(77, 1023, {}), 1)).total();
   for (auto const& [ring, ulysses] : {std::array{1, 4}, std::array{3, 1}, std::array{2, 6}}) {
     double sum = 0;
     for (int r = 0; r < ring; ++r) {
       for (int u = 0; u < ulysses; ++u)
-        sum += flop_of(step_calls(config, make_token_layout(77, 1023, {ring, ulysses, r, u}), 1))
-                   .total();
+        sum +=
+            flop_of(flux::step_calls(config, make_token_layout(77, 1023, {ring, ulysses, r, u}), 1))
+                .total();
     }
     BOOST_TEST(std::abs(sum / whole - 1) < 1e-9);
   }
-  double const batch = flop_of(step_calls(config, make_token_layout(77, 1023, {}), 3)).total();
+  double const batch =
+      flop_of(flux::step_calls(config, make_token_layout(77, 1023, {}), 3)).total();
   BOOST_TEST(std::abs(batch / whole - 3) < 1e-9);
   BOOST_TEST(evaluations_per_step(1, 0, Branches::both) == 2);
   BOOST_TEST(evaluations_per_step(2, 1, Branches::both) == 1);
@@ -139,11 +140,11 @@ BOOST_AUTO_TEST_CASE(the_ranks_of_a_branch_share_the_work_of_one) {
 }
 
 BOOST_AUTO_TEST_CASE(one_rank_exchanges_nothing_and_ulysses_what_it_must) {
-  ExchangedImage const image{1024, 1024, 28, 512, Branches::conditional, 2, 2};
-  BOOST_TEST(exchange_bytes(flux_dev(), flux_vae(), {}, {}, image).total() == 0U);
+  ImageWork const image{1024, 1024, 28, 512, Branches::conditional};
+  BOOST_TEST(flux::exchange_bytes(flux_dev(), {2, 2}, image, {}, {}).total() == 0U);
   // 4 ranks: 3/4 of 4608 tokens come with q, k, v of 6 heads; 1152 own tokens with 18 heads.
   ExchangeBytes const quarter =
-      exchange_bytes(flux_dev(), flux_vae(), {1, 1, 1, 1, 4}, {0, 0, 0, 0, 2}, image);
+      flux::exchange_bytes(flux_dev(), {2, 2}, image, {1, 1, 1, 1, 4}, {0, 0, 0, 0, 2});
   // The last block gives no text rows back: 128 of its own with 18 heads.
   BOOST_TEST(quarter.ulysses == 28ULL * (57 * (3456 * 3 * 6 + 1152 * 18) - 128 * 18) * 128 * 2);
   BOOST_TEST((quarter.ring == 0U && quarter.cfg == 0U));
@@ -160,7 +161,7 @@ BOOST_AUTO_TEST_CASE(every_layout_is_planned_with_every_size_or_a_reason) {
                                   {.ulysses = 16, .ring = 16},
                                   {.ranks = 64},
                                   {.pipefusion = 2}});
-  std::vector<PlannedLayout> const plan = plan_bench(config, {{}, 16, 512}, 24, 8);
+  std::vector<PlannedLayout> const plan = plan_bench(config, {{}, 16, 512}, {24}, 8);
   BOOST_TEST_REQUIRE(plan.size() == 8U);
   BOOST_TEST((plan[0].mesh == MeshShape{8, 1, 1, 1, 1}));
   BOOST_TEST((plan[1].mesh == MeshShape{2, 1, 1, 1, 4}));
@@ -192,13 +193,13 @@ BOOST_AUTO_TEST_CASE(without_a_bench_table_the_job_itself_is_measured) {
   config.mesh.ulysses = 2;
   config.sampling = {640, 1024, 28, 3.5, 1, "auto", 512};
   config.sampling.true_cfg_scale = 3;
-  std::vector<PlannedLayout> const plan = plan_bench(config, {{}, 16, 512}, 24, 4);
+  std::vector<PlannedLayout> const plan = plan_bench(config, {{}, 16, 512}, {24}, 4);
   BOOST_TEST_REQUIRE(plan.size() == 1U);
   BOOST_TEST((plan[0].mesh == MeshShape{2, 1, 1, 1, 2} && plan[0].uses_true_cfg()));
   BOOST_TEST((plan[0].cases.size() == 1U && plan[0].cases[0].work.width_px == 640));
   std::vector<ImageRecord> const records =
       bench_records(config, {640, 1024, 7, 512, 3}, plan[0].wanted);
-  BOOST_TEST((records.size() == 3U && records[2].seed == 2U && records[0].uses_true_cfg()));
+  BOOST_TEST((records.size() == 3U && records[2].seed == 2U && flux::uses_true_cfg(records[0])));
   BOOST_TEST((records[1].steps == 7 && records[1].true_cfg_scale == 3.0));
 }
 

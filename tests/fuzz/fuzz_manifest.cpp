@@ -8,7 +8,8 @@
 
 void ditbatch::test::parse_input(std::string const& bytes) {
   Problems problems;
-  auto const records = parse_manifest("manifest.jsonl", bytes, RunConfig{}, {{}, 16, 512}, problems);
+  auto const records =
+      parse_manifest("manifest.jsonl", bytes, RunConfig{}, {{}, 16, 512}, problems);
   problems.throw_if_any();
   for (ImageRecord const& record : records) {
     if (record.index > 0) continue;  // the copies of a line differ in index and seed only

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
-#include <nlohmann/json.hpp>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "config/marked_text.hpp"
@@ -204,7 +204,8 @@ BOOST_AUTO_TEST_CASE(lines_changed_at_random_never_crash_it) {
       ++accepted;
       // Whatever is accepted can travel and be stored.
       std::string const message = to_json(record).dump();
-      BOOST_TEST_REQUIRE(to_json(record_from_json(nlohmann::json::parse(message))).dump() == message);
+      BOOST_TEST_REQUIRE(to_json(record_from_json(nlohmann::json::parse(message))).dump() ==
+                         message);
       BOOST_TEST_REQUIRE(find_bad_utf8(record.metadata) == std::string::npos);
       BOOST_TEST_REQUIRE(record.prompt.find('\0') == std::string::npos);
     }

@@ -34,7 +34,8 @@ BOOST_AUTO_TEST_CASE(every_image_is_what_python_says) {
   config.job.seed = expected.at("job_seed");
   config.sampling = {1024, 1024, 28, 3.5, 1.0, "auto", 512};
   Problems problems;
-  auto const records = read_manifest(reference_path("manifest.jsonl"), config, {{}, 16, 512}, problems);
+  auto const records =
+      read_manifest(reference_path("manifest.jsonl"), config, {{}, 16, 512}, problems);
   BOOST_TEST_REQUIRE(problems.empty(), test::listed(problems));
   BOOST_TEST_REQUIRE(records.size() == expected.at("images").size());
   BOOST_TEST(records.size() > 400U);

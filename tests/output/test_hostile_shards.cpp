@@ -14,8 +14,8 @@ BOOST_TEST_GLOBAL_FIXTURE(PreparedH5);
 
 #ifdef __SANITIZE_ADDRESS__
 // HDF5 1.10 loses the object headers of damaged files that it refuses. They come from its own free
-// lists; what it hands to callers (strings, lists) does not, and stays under the leak check. Telling
-// the two apart takes whole stacks.
+// lists; what it hands to callers (strings, lists) does not, and stays under the leak check.
+// Telling the two apart takes whole stacks.
 extern "C" char const* __asan_default_options() { return "fast_unwind_on_malloc=0"; }
 extern "C" char const* __lsan_default_suppressions() { return "leak:H5FL_reg_malloc\n"; }
 #endif

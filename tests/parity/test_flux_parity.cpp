@@ -10,7 +10,10 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "pipeline/flux_pipeline.hpp"
+#include "families/families.hpp"
+#include "families/flux/flux_configs.hpp"
+#include "families/make_images.hpp"
+#include "models/flux/flux_transformer.hpp"
 #include "sample/initial_latents.hpp"
 #include "support/component_folder.hpp"
 #include "support/reference_file.hpp"
@@ -44,16 +47,22 @@ std::vector<std::string> const prompts{"a red fox on a hill",
 std::string folder() { return std::getenv("DITBATCH_PARITY_DIR"); }
 
 struct Loaded {
-  Checkpoint checkpoint;
-  FluxConfigs configs;
+  ModelPlan plan;
+  Checkpoint const& checkpoint = plan.checkpoint;
+  flux::FluxConfigs configs;
   std::map<std::string, at::Tensor> references;
   explicit Loaded(std::string const& name)
       : references(test::load_references(folder() + "/" + name + ".references.safetensors")) {
     Problems problems;
-    checkpoint = open_checkpoint(folder() + "/" + name, WeightFiles::required, problems);
-    configs = read_flux_configs(checkpoint, WeightFiles::required, problems);
+    ModelConfig model;
+    model.path = folder() + "/" + name;
+    model.dtype = Dtype::fp32;
+    plan = plan_model(model, problems);
     problems.throw_if_any();
+    configs = flux::read_flux_configs(checkpoint, WeightFiles::required, problems);
   }
+  Loaded(Loaded const&) = delete;
+  Loaded& operator=(Loaded const&) = delete;
   template <class Model, class Config>
   [[nodiscard]] Model model(char const* component, Config const& config) const {
     return Model(config, *test::weights_for<Model>(checkpoint.component(component), config,
@@ -148,26 +157,29 @@ BOOST_DATA_TEST_CASE(schedules_latents_and_images_agree, boost::unit_test::data:
                      name) {
   Loaded const loaded(name);
   MeshComms comms = make_mesh_comms(MPI_COMM_WORLD, {}, at::kCPU);
-  ModelConfig model;
-  model.dtype = Dtype::fp32;
-  FluxPipeline pipeline(loaded.checkpoint, loaded.configs, model, comms, at::kCPU);
+  std::unique_ptr<Model> const model = load_model(loaded.plan, {}, comms, at::kCPU);
+  Trace trace;
+  Activity activity;
+  PhaseClock clock(trace, activity, {}, now_ns());
   Problems problems;
   auto const cases = load_json(folder() + "/" + name + ".cases.json", problems);
   problems.throw_if_any();
   for (auto const& made : cases->value) {
     ImageRecord const record = record_of(made);
-    at::Tensor const noise = pipeline.initial_latents(record);
+    at::Tensor const noise = model->initial_latents(record);
     Schedule const schedule =
         make_flow_match_schedule(loaded.configs.schedule, record.steps, noise.size(0));
     at::Tensor const sigmas = loaded.references.at("sigmas." + record.id);
     BOOST_TEST((at::tensor(schedule.sigmas) - sigmas).abs().max().item<float>() < 1e-6F);
 
     at::Tensor const latents =
-        pipeline.denoise({noise}, {pipeline.encode_prompt(record)}, {record}).front();
+        model->denoise({noise}, {model->encode_prompt(record)}, {record}).front();
     double const latent_error =
         relative_difference(latents, loaded.references.at("latents." + record.id));
     BOOST_TEST(latent_error < 1e-3);
-    at::Tensor const pixels = pipeline.decode_latents(latents, record).pixels.to(at::kFloat);
+    MadeImages const images = make_images(*model, {{record}}, at::kCPU, clock);
+    BOOST_TEST_REQUIRE(images.images.size() == 1U);
+    at::Tensor const pixels = images.images.front().pixels.to(at::kFloat);
     float const pixel_error =
         (pixels - loaded.references.at("image." + record.id)).abs().max().item<float>();
     BOOST_TEST(pixel_error <= 1.0F);

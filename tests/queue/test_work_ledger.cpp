@@ -25,6 +25,17 @@ ImageRecord record(std::string id, std::int64_t width_px, std::int64_t steps = 4
   return made;
 }
 
+// As a family of models would: sizes, steps and lengths of text run apart.
+WorkShape shape_of(ImageRecord const& made) {
+  bool const is_guided = made.negative_prompt.has_value();
+  return {nlohmann::json{made.width_px, made.steps, made.max_sequence_length, is_guided}.dump(),
+          static_cast<double>(made.width_px * made.steps * (is_guided ? 2 : 1)), 4};
+}
+
+WorkLedger make_ledger(std::vector<ImageRecord> records, WorkLedger::Options options) {
+  return {std::move(records), shape_of, options};
+}
+
 std::vector<ImageRecord> mixed_records(int count) {
   std::vector<ImageRecord> records;
   for (int i = 0; i < count; ++i)
@@ -58,7 +69,7 @@ void append_all(WorkLedger& ledger, std::vector<Lease> const& leases) {
 BOOST_AUTO_TEST_CASE(every_record_is_appended_once_under_random_failures_and_512_replicas) {
   std::mt19937 random(7);
   for (int replicas : {1, 3, 512}) {
-    WorkLedger ledger(mixed_records(2000), {.replicas = replicas, .retries = 50});
+    WorkLedger ledger = make_ledger(mixed_records(2000), {.replicas = replicas, .retries = 50});
     std::map<int, Lease> held;
     std::set<std::string> appended;
     double now_s = 0;
@@ -92,7 +103,7 @@ BOOST_AUTO_TEST_CASE(every_record_is_appended_once_under_random_failures_and_512
 }
 
 BOOST_AUTO_TEST_CASE(a_replica_stays_in_its_bucket_and_leaves_others_theirs) {
-  WorkLedger ledger(mixed_records(60), {.replicas = 2});
+  WorkLedger ledger = make_ledger(mixed_records(60), {.replicas = 2});
   std::int64_t const first = ledger.next(0, 0).lease->record.width_px;
   std::int64_t const second = ledger.next(1, 0).lease->record.width_px;
   BOOST_TEST(first != second);
@@ -103,12 +114,13 @@ BOOST_AUTO_TEST_CASE(a_replica_stays_in_its_bucket_and_leaves_others_theirs) {
 }
 
 BOOST_AUTO_TEST_CASE(the_last_items_go_longest_first) {
-  WorkLedger ledger({record("short", 64), record("long", 64, 50)}, {.replicas = 2});
+  WorkLedger ledger = make_ledger({record("short", 64), record("long", 64, 50)}, {.replicas = 2});
   BOOST_TEST(ledger.next(0, 0).lease->record.id == "long");
 }
 
 BOOST_AUTO_TEST_CASE(a_failing_record_is_retried_later_and_elsewhere_then_given_up) {
-  WorkLedger ledger({record("poison", 64)}, {.replicas = 2, .retries = 1, .backoff_s = 10});
+  WorkLedger ledger =
+      make_ledger({record("poison", 64)}, {.replicas = 2, .retries = 1, .backoff_s = 10});
   Lease const first = *ledger.next(0, 0).lease;
   BOOST_TEST(!ledger.failed("poison", 0, first.epoch, "nan", 1).has_value());
   BOOST_TEST((ledger.next(1, 2).answer == WorkLedger::Answer::wait));  // backing off
@@ -122,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_failing_record_is_retried_later_and_elsewhere_then_given_
 }
 
 BOOST_AUTO_TEST_CASE(a_late_owner_is_told_to_drop_the_row) {
-  WorkLedger ledger({record("a", 64)}, {.replicas = 2, .retries = 3, .backoff_s = 0});
+  WorkLedger ledger = make_ledger({record("a", 64)}, {.replicas = 2, .retries = 3, .backoff_s = 0});
   Lease const late = *ledger.next(0, 0).lease;
   (void)ledger.failed("a", 0, late.epoch, "lease revoked", 0);
   Lease const fresh = *ledger.next(1, 1).lease;
@@ -131,7 +143,8 @@ BOOST_AUTO_TEST_CASE(a_late_owner_is_told_to_drop_the_row) {
 }
 
 BOOST_AUTO_TEST_CASE(a_hopeless_job_hands_out_nothing_more) {
-  WorkLedger ledger(mixed_records(10), {.replicas = 1, .retries = 0, .abort_failed = 1});
+  WorkLedger ledger =
+      make_ledger(mixed_records(10), {.replicas = 1, .retries = 0, .abort_failed = 1});
   for (int i = 0; i < 2; ++i) {
     Lease const lease = *ledger.next(0, 0).lease;
     BOOST_TEST(ledger.failed(lease.record.id, 0, lease.epoch, "nan", 0).has_value());
@@ -146,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_batch_is_of_one_bucket_and_in_the_order_of_the_manifest) 
   records[6].negative_prompt = "";
   records[6].true_cfg_scale = 2;
   records[9].steps = 5;
-  WorkLedger ledger(std::move(records), {.replicas = 1});
+  WorkLedger ledger = make_ledger(std::move(records), {.replicas = 1});
   BOOST_TEST(ids_of(batch(ledger, 0, 4)) == (Ids{"r0", "r12", "r15", "r18"}));
   BOOST_TEST(ids_of(batch(ledger, 0, 1)) == (Ids{"r21"}));
   BOOST_TEST(ids_of(batch(ledger, 0, 64)) == (Ids{"r24", "r27"}));
@@ -165,7 +178,7 @@ BOOST_AUTO_TEST_CASE(batches_shrink_so_that_replicas_share_the_rest_evenly) {
       std::vector<ImageRecord> records;
       for (std::size_t i = 0; i < count; ++i)
         records.push_back(record("r" + std::to_string(i), 64));
-      WorkLedger ledger(std::move(records), {.replicas = replicas});
+      WorkLedger ledger = make_ledger(std::move(records), {.replicas = replicas});
       auto const workers = static_cast<std::size_t>(replicas);
       std::vector<std::size_t> busy_until(workers);
       while (true) {
@@ -183,8 +196,9 @@ BOOST_AUTO_TEST_CASE(batches_shrink_so_that_replicas_share_the_rest_evenly) {
 }
 
 BOOST_AUTO_TEST_CASE(records_of_a_failed_batch_run_alone_and_have_all_their_attempts) {
-  WorkLedger ledger({record("a", 64), record("poison", 64), record("c", 64), record("d", 64)},
-                    {.replicas = 1, .retries = 1, .backoff_s = 10});
+  WorkLedger ledger =
+      make_ledger({record("a", 64), record("poison", 64), record("c", 64), record("d", 64)},
+                  {.replicas = 1, .retries = 1, .backoff_s = 10});
   std::vector<Lease> const leases = batch(ledger, 0, 3);
   BOOST_TEST(ids_of(leases) == (Ids{"a", "poison", "c"}));
   append_all(ledger, {leases[0]});  // its image was made before the error
@@ -218,7 +232,7 @@ BOOST_AUTO_TEST_CASE(records_of_a_failed_batch_run_alone_and_have_all_their_atte
 BOOST_AUTO_TEST_CASE(every_record_is_appended_once_in_batches_that_fail_at_random) {
   std::mt19937 random(11);
   for (int replicas : {1, 3, 64}) {
-    WorkLedger ledger(mixed_records(1000), {.replicas = replicas, .retries = 50});
+    WorkLedger ledger = make_ledger(mixed_records(1000), {.replicas = replicas, .retries = 50});
     std::map<int, std::vector<Lease>> held;
     std::set<std::string> appended;
     double now_s = 0;
@@ -260,13 +274,14 @@ BOOST_AUTO_TEST_CASE(leases_travel_as_one_text) {
   second.index = 7;
   second.seed = UINT64_MAX;
   second.guidance_scale = 0.1;
-  std::vector<Lease> const sent{{record("a", 64), 3, 1}, {second, UINT64_MAX, 4}};
+  std::vector<Lease> const sent{{record("a", 64), 3, 1, 7.5}, {second, UINT64_MAX, 4}};
   std::vector<Lease> const came = leases_from_message(to_message(sent));
   BOOST_TEST_REQUIRE(came.size() == 2U);
   for (std::size_t i = 0; i < sent.size(); ++i) {
     BOOST_TEST((to_json(came[i].record) == to_json(sent[i].record)));
     BOOST_TEST(came[i].epoch == sent[i].epoch);
     BOOST_TEST(came[i].attempt == sent[i].attempt);
+    BOOST_TEST(came[i].cost == sent[i].cost);
   }
   BOOST_TEST(came[1].record.prompt == second.prompt);
 }

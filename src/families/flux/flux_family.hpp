@@ -1,0 +1,17 @@
+#pragma once
+
+#include <array>
+
+#include "families/family.hpp"
+
+namespace ditbatch::flux {
+
+/// The folders of a FluxPipeline.
+inline constexpr std::array components{"scheduler", "text_encoder", "text_encoder_2",
+                                       "tokenizer", "tokenizer_2",  "transformer",
+                                       "vae"};
+
+/// Reads and proves the configs of an opened FLUX.1 checkpoint that has all components.
+void fill_plan(ModelConfig const& model, ModelPlan& plan, Problems& problems);
+
+}  // namespace ditbatch::flux

@@ -1,0 +1,58 @@
+#include "families/make_images.hpp"
+
+#include "comm/device.hpp"
+#include "core/trace.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+PhaseWork work_of(ImageRecord const& record, double cost) { return {record.id, cost}; }
+
+void make(Model& model, ImageBatch const& batch, c10::Device device, PhaseClock& clock,
+          MadeImages& made) {
+  std::vector<Conditioning> prompts = batch.prompts;
+  std::vector<at::Tensor> noise;
+  made.moments.begin_ns = now_ns();
+  for (ImageRecord const& record : batch.records) {
+    clock.enter(Phase::text, work_of(record, batch.cost));
+    if (batch.prompts.empty()) {
+      prompts.push_back(model.encode_prompt(record));
+      made.tokens.push_back(model.count_tokens(record));
+    }
+    noise.push_back(model.initial_latents(record));  // by the host, while a GPU encodes
+  }
+  synchronize(device);
+  clock.enter(Phase::denoise, work_of(batch));
+  made.moments.denoise_begin_ns = now_ns();
+  std::vector<at::Tensor> const latents = model.denoise(noise, prompts, batch.records);
+  synchronize(device);
+  made.moments.decode_begin_ns = now_ns();
+  for (std::size_t i = 0; i < batch.records.size(); ++i) {
+    clock.enter(Phase::decode, work_of(batch.records[i], batch.cost));
+    made.images.push_back(model.decode_latents(latents[i], batch.records[i]));
+  }
+  made.moments.end_ns = now_ns();
+}
+
+}  // namespace
+
+PhaseWork work_of(ImageBatch const& batch) {
+  PhaseWork work{"", batch.cost * static_cast<double>(batch.records.size())};
+  for (ImageRecord const& record : batch.records)
+    work.record_ids += (work.record_ids.empty() ? "" : ",") + record.id;
+  return work;
+}
+
+MadeImages make_images(Model& model, ImageBatch const& batch, c10::Device device,
+                       PhaseClock& clock) {
+  MadeImages made;
+  try {
+    make(model, batch, device, clock, made);
+  } catch (...) {
+    made.error = std::current_exception();
+  }
+  return made;
+}
+
+}  // namespace ditbatch

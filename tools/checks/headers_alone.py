@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Every header of src/ compiles alone: whoever includes it need not know what it needs.
+
+    tools/checks/headers_alone.py BUILD_DIR    of the preset cpu, configured
+
+A header is proven by the file of its name, which includes it first, where that is compiled without a precompiled
+header. Each other one is compiled as its folder's files are, by the same compiler and ccache: with the precompiled header
+if it includes ATen itself (it holds nothing that ATen does not bring), else without. Headers that need CUDA are left to
+the files of their name.
+"""
+import concurrent.futures
+import functools
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+root = pathlib.Path(__file__).resolve().parents[2]
+source = root / "src"
+cuda = re.compile(r"(cuda|nccl|cublas|c10/cuda/|ATen/cuda/|cupti)")
+
+
+@functools.cache
+def includes(path):
+    return re.findall(r'^#include ([<"])([^>"]+)[>"]', path.read_text(), re.M)
+
+
+def needs_cuda(header, seen=()):
+    """Does it include a header of CUDA, itself or by another of ours?"""
+    for mark, name in includes(header):
+        own = source / name
+        if mark == "<" and cuda.match(name):
+            return True
+        if mark == '"' and own.exists() and own not in seen and needs_cuda(own, (*seen, header)):
+            return True
+    return False
+
+
+def command_of(build):
+    """folder or file -> how it, or one of the folder's files, is compiled, without the file and where it goes."""
+    found = {}
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        file = pathlib.Path(entry["file"])
+        if source in file.parents and file.suffix == ".cpp":
+            words = shlex.split(entry["command"])
+            for option, count in (("-MD", 1), ("-MT", 2), ("-MF", 2)):  # its list of headers is the build's
+                if option in words:
+                    del words[words.index(option):words.index(option) + count]
+            found[file] = words[:words.index("-o")]
+            found.setdefault(file.parent, found[file])
+    return found
+
+
+def is_proven(header, commands):
+    """Is it the first include of a file that is compiled without a precompiled header?"""
+    unit = header.with_suffix(".cpp")
+    return unit in commands and "-include" not in commands[unit] and \
+        includes(unit)[:1] == [('"', header.relative_to(source).as_posix())]
+
+
+def compile_alone(header, commands, build):
+    folder = next(folder for folder in header.parents if folder in commands)
+    words = list(commands[folder])
+    if not any(mark == "<" and name.startswith("ATen/") for mark, name in includes(header)):
+        if "-include" in words:
+            at = words.index("-include")
+            del words[at:at + 2]
+    unit = build / "headers_alone" / header.relative_to(source).with_suffix(".cpp")
+    unit.parent.mkdir(parents=True, exist_ok=True)
+    text = f'#include "{header.relative_to(source).as_posix()}"\n'
+    if not unit.exists() or unit.read_text() != text:
+        unit.write_text(text)
+    done = subprocess.run([*words, "-O0", "-MD", "-MF", f"{unit}.d", "-o", f"{unit}.o", "-c", unit], cwd=build, capture_output=True, text=True,
+                          env={**os.environ, "CCACHE_DEPEND": "1"})
+    return "" if done.returncode == 0 else f"{header.relative_to(root)}: does not compile alone\n{done.stderr[:2000]}"
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    commands = command_of(build)
+    headers = [header for header in sorted(source.rglob("*.hpp")) if not needs_cuda(header)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        unproven = [header for header in headers if not is_proven(header, commands)]
+        faults = list(filter(None, pool.map(lambda header: compile_alone(header, commands, build), unproven)))
+    print("\n".join(faults) if faults else f"headers_alone: {len(headers)} headers compile alone, {len(unproven)} of them were tried, the others begin a file")
+    sys.exit(1 if faults or not headers else 0)
+
+
+main()
