@@ -6,6 +6,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
+#include <vector>
 
 #include "weights/json_document.hpp"
 
@@ -66,10 +68,8 @@ std::string read_entry(json const& value, SafetensorsEntry& entry) {
   return "";
 }
 
-}  // namespace
-
-std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path,
-                                                         Problems& problems) {
+// The first 8 bytes of the file and the text that they announce, or a problem: entries follow.
+std::optional<SafetensorsHeader> read_header_text(std::string const& path, Problems& problems) {
   auto const fault = [&](std::string const& text) {
     problems.add({path}, "", text);
     return std::nullopt;
@@ -104,73 +104,98 @@ std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path
     return fault("its header cannot be read (" + std::string(std::strerror(errno)) +
                  ") fetch it again");
   }
-  auto const document =
-      parse_json(path, header.text, problems, {.size_bytes = longest_header, .depth = 8});
-  if (!document) return std::nullopt;
-  if (!document->value.is_object())
-    return fault("its header is not a JSON object (not safetensors) fetch it again");
+  return header;
+}
 
-  std::uint64_t const data_bytes = header.file_bytes - 8 - length;
-  struct Extent {
-    std::uint64_t begin, end;
-    std::string const* name;
-  };
-  std::vector<Extent> extents;
-  std::size_t faults = 0;
-  for (auto const& [name, value] : document->value.items()) {
-    if (faults == most_faults) break;
-    auto const entry_fault = [&](std::string const& text) {
-      problems.add(document->position(name), in_quotes(name),
-                   text + " (a broken or hostile file) fetch it again");
-      ++faults;
-    };
-    if (name == "__metadata__") {
-      bool texts = value.is_object();
-      if (texts)
-        for (json const& item : value) texts = texts && item.is_string();
-      if (!texts) entry_fault("is not a map of texts");
-      continue;
-    }
-    if (name.size() > 1024 ||
-        std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20; })) {
-      entry_fault("has a name that is too long or holds control characters");
-      continue;
-    }
-    SafetensorsEntry entry;
-    std::string text = read_entry(value, entry);
-    if (text.empty() &&
-        (entry.offset > data_bytes || entry.size_bytes > data_bytes - entry.offset)) {
-      text = "ends at byte " + std::to_string(entry.offset + entry.size_bytes) + " of " +
-             std::to_string(data_bytes) + " bytes of data";
-    }
-    if (!text.empty()) {
-      entry_fault(text);
-      continue;
-    }
-    auto const [place, is_new] = header.tensors.emplace(name, entry);
-    if (is_new) extents.push_back({entry.offset, entry.offset + entry.size_bytes, &place->first});
+// The fault of the one entry that is no tensor, or "".
+std::string fault_of_metadata(json const& value) {
+  bool texts = value.is_object();
+  if (texts)
+    for (json const& item : value) texts = texts && item.is_string();
+  return texts ? "" : "is not a map of texts";
+}
+
+// The fault of a tensor of this name within so many bytes of data, or "" with the entry filled in.
+std::string fault_of_tensor(std::string const& name, json const& value, std::uint64_t data_bytes,
+                            SafetensorsEntry& entry) {
+  if (name.size() > 1024 ||
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20; }))
+    return "has a name that is too long or holds control characters";
+  std::string fault = read_entry(value, entry);
+  if (!fault.empty()) return fault;
+  if (entry.offset > data_bytes || entry.size_bytes > data_bytes - entry.offset) {
+    return "ends at byte " + std::to_string(entry.offset + entry.size_bytes) + " of " +
+           std::to_string(data_bytes) + " bytes of data";
   }
-  if (faults > 0) return std::nullopt;
+  return "";
+}
 
+struct Extent {
+  std::uint64_t begin, end;
+  std::string const* name;
+};
+
+// Do the tensors cover the data without a gap or an overlap? The first that does not is told.
+bool covers(std::vector<Extent> extents, std::uint64_t data_bytes, std::string const& path,
+            JsonDocument const& document, Problems& problems) {
   std::sort(extents.begin(), extents.end(), [](Extent const& a, Extent const& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
   });
   std::uint64_t covered = 0;
   for (Extent const& extent : extents) {
     if (extent.begin != covered) {
-      problems.add(document->position(*extent.name), in_quotes(*extent.name),
+      problems.add(document.position(*extent.name), in_quotes(*extent.name),
                    std::string(extent.begin < covered ? "overlaps the tensor before it"
                                                       : "leaves a gap before it") +
                        " (tensors must cover the data exactly) fetch it again");
-      return std::nullopt;
+      return false;
     }
     covered = extent.end;
   }
-  if (covered != data_bytes) {
-    return fault("holds " + std::to_string(data_bytes) + " bytes of data, its tensors " +
-                 std::to_string(covered) + " (tensors must cover the data exactly) fetch it again");
+  if (covered == data_bytes) return true;
+  problems.add({path}, "",
+               "holds " + std::to_string(data_bytes) + " bytes of data, its tensors " +
+                   std::to_string(covered) +
+                   " (tensors must cover the data exactly) fetch it again");
+  return false;
+}
+
+}  // namespace
+
+std::optional<SafetensorsHeader> read_safetensors_header(std::string const& path,
+                                                         Problems& problems) {
+  auto header = read_header_text(path, problems);
+  if (!header) return std::nullopt;
+  auto const document =
+      parse_json(path, header->text, problems, {.size_bytes = longest_header, .depth = 8});
+  if (!document) return std::nullopt;
+  if (!document->value.is_object()) {
+    problems.add({path}, "", "its header is not a JSON object (not safetensors) fetch it again");
+    return std::nullopt;
   }
-  for (auto& [name, entry] : header.tensors) entry.offset += 8 + length;
+
+  std::uint64_t const data_begin = 8 + header->text.size();
+  std::uint64_t const data_bytes = header->file_bytes - data_begin;
+  std::vector<Extent> extents;
+  std::size_t faults = 0;
+  for (auto const& [name, value] : document->value.items()) {
+    if (faults == most_faults) break;
+    bool const is_metadata = name == "__metadata__";
+    SafetensorsEntry entry;
+    std::string const fault =
+        is_metadata ? fault_of_metadata(value) : fault_of_tensor(name, value, data_bytes, entry);
+    if (!fault.empty()) {
+      problems.add(document->position(name), in_quotes(name),
+                   fault + " (a broken or hostile file) fetch it again");
+      ++faults;
+    } else if (!is_metadata) {
+      auto const [place, is_new] = header->tensors.emplace(name, entry);
+      if (is_new) extents.push_back({entry.offset, entry.offset + entry.size_bytes, &place->first});
+    }
+  }
+  if (faults > 0 || !covers(std::move(extents), data_bytes, path, *document, problems))
+    return std::nullopt;
+  for (auto& [name, entry] : header->tensors) entry.offset += data_begin;
   return header;
 }
 
