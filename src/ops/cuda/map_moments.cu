@@ -30,6 +30,21 @@ __device__ void add(ChannelVector<T, N> const& x, float const (&bias)[N],
   unpack(rounded, sum);
 }
 
+// What the lanes of a block summed, (lanes, channels), as the moments of a chunk of `count` pixels.
+__device__ void combine_lanes(float const* sums, float const* squares, float const* firsts,
+                              int lanes, int own_channels, int count, Moments* __restrict__ out) {
+  for (int c = static_cast<int>(threadIdx.x); c < own_channels; c += block_threads) {
+    float total = 0, total_squares = 0;
+    for (int from = 0; from < lanes; ++from) {
+      total += sums[from * own_channels + c];
+      total_squares += squares[from * own_channels + c];
+    }
+    float const mean_distance = total / static_cast<float>(count);
+    float const around_mean = total_squares - total * mean_distance;
+    out[c] = {firsts[c] + mean_distance, around_mean < 0 ? 0 : around_mean};  // keeps a NaN
+  }
+}
+
 // One block: a chunk of a tile's pixels. It sums distances from the chunk's first pixel and their
 // squares for each channel, so that a mean that is large beside the deviation costs no digits.
 template <class T, int N>
@@ -110,16 +125,7 @@ __global__ void __launch_bounds__(block_threads, blocks_per_sm)
   Moments* const out = chunk_moments +
                        (static_cast<std::int64_t>(blockIdx.y) * gridDim.x + blockIdx.x) * channels +
                        first_channel;
-  for (int c = static_cast<int>(threadIdx.x); c < own_channels; c += block_threads) {
-    float total = 0, total_squares = 0;
-    for (int from = 0; from < layout.lanes; ++from) {
-      total += sums[from * own_channels + c];
-      total_squares += squares[from * own_channels + c];
-    }
-    float const mean_distance = total / static_cast<float>(count);
-    float const around_mean = total_squares - total * mean_distance;
-    out[c] = {firsts[c] + mean_distance, around_mean < 0 ? 0 : around_mean};  // keeps a NaN
-  }
+  combine_lanes(sums, squares, firsts, layout.lanes, own_channels, count, out);
 }
 
 // One block: a group of a tile. Its chunks and channels are dealt out by their numbers and added in
