@@ -34,12 +34,9 @@ endfunction()
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  # pch_defines and time_macros let ccache work beside precompiled headers; with relative paths, what one checkout
-  # compiled serves another.
-  set(_launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime CCACHE_PCH_EXTSUM=1 ${CCACHE_PROGRAM})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${_launcher})
-  set(CMAKE_C_COMPILER_LAUNCHER ${_launcher})
-  set(CMAKE_CUDA_COMPILER_LAUNCHER ${_launcher})
+  foreach(language CXX C CUDA)
+    set(CMAKE_${language}_COMPILER_LAUNCHER ${CMAKE_SOURCE_DIR}/cmake/ccache.sh)
+  endforeach()
 endif()
 
 # LibTorch's headers, compiled once: each file that includes them takes 2 s instead of 8.

@@ -11,10 +11,10 @@ the files of their name.
 import concurrent.futures
 import functools
 import json
-import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -73,8 +73,8 @@ def compile_alone(header, commands, build):
     text = f'#include "{header.relative_to(source).as_posix()}"\n'
     if not unit.exists() or unit.read_text() != text:
         unit.write_text(text)
-    done = subprocess.run([*words, "-O0", "-MD", "-MF", f"{unit}.d", "-o", f"{unit}.o", "-c", unit], cwd=build, capture_output=True, text=True,
-                          env={**os.environ, "CCACHE_DEPEND": "1"})
+    launcher = [root / "cmake" / "ccache.sh"] if shutil.which("ccache") else []
+    done = subprocess.run([*launcher, *words, "-O0", "-MD", "-MF", f"{unit}.d", "-o", f"{unit}.o", "-c", unit], cwd=build, capture_output=True, text=True)
     return "" if done.returncode == 0 else f"{header.relative_to(root)}: does not compile alone\n{done.stderr[:2000]}"
 
 
