@@ -1,6 +1,7 @@
 #include "families/make_images.hpp"
 
 #include "comm/device.hpp"
+#include "comm/device_stopwatch.hpp"
 #include "core/trace.hpp"
 
 namespace ditbatch {
@@ -14,6 +15,8 @@ void make(Model& model, ImageBatch const& batch, c10::Device device, PhaseClock&
   std::vector<Conditioning> prompts = batch.prompts;
   std::vector<at::Tensor> noise;
   made.moments.begin_ns = now_ns();
+  DeviceStopwatch watch(device);
+  watch.start();
   for (ImageRecord const& record : batch.records) {
     clock.enter(Phase::text, work_of(record, batch.cost));
     if (batch.prompts.empty()) {
@@ -22,16 +25,21 @@ void make(Model& model, ImageBatch const& batch, c10::Device device, PhaseClock&
     }
     noise.push_back(model.initial_latents(record));  // by the host, while a GPU encodes
   }
+  made.device_ms[0] = watch.stop_ms();
   synchronize(device);
+  watch.start();
   clock.enter(Phase::denoise, work_of(batch));
   made.moments.denoise_begin_ns = now_ns();
   std::vector<at::Tensor> const latents = model.denoise(noise, prompts, batch.records);
+  made.device_ms[1] = watch.stop_ms();
   synchronize(device);
+  watch.start();
   made.moments.decode_begin_ns = now_ns();
   for (std::size_t i = 0; i < batch.records.size(); ++i) {
     clock.enter(Phase::decode, work_of(batch.records[i], batch.cost));
     made.images.push_back(model.decode_latents(latents[i], batch.records[i]));
   }
+  made.device_ms[2] = watch.stop_ms();
   made.moments.end_ns = now_ns();
 }
 

@@ -2,6 +2,7 @@
 
 #include <c10/core/Device.h>
 
+#include <array>
 #include <cstdint>
 #include <exception>
 #include <vector>
@@ -33,6 +34,7 @@ struct MadeImages {
   std::vector<DecodedImage> images;  // of the first records; of all where nothing went wrong
   std::vector<TokenCounts> tokens;   // by record, where prompts were encoded
   BatchMoments moments;
+  std::array<double, 3> device_ms{};  // DeviceStopwatch in Phase::text, denoise and decode
   std::exception_ptr error;  // null: none
 };
 

@@ -47,6 +47,7 @@ void ReplicaLeader::append(Lease const& lease, LedImage image) {
   row.layout = layout_name(comms_.shape);
   row.hardware = hardware_;
   row.timing_s = std::move(image.timing_s);
+  row.device_ms = std::move(image.device_ms);
   writer_wait_s_ += writer_.append(std::move(row));
 }
 
@@ -82,24 +83,37 @@ std::string record_error(std::exception_ptr const& error, std::vector<Lease> con
   }
 }
 
+namespace {
+
+// By image phase; a device works in the first three alone.
+std::vector<float> device_ms_of(MadeImages const& made) {
+  std::vector<float> ms(image_phases.size(), 0);
+  std::copy(made.device_ms.begin(), made.device_ms.end(), ms.begin());
+  return ms;
+}
+
+}  // namespace
+
 HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
                    PhaseClock& clock, MeshComms const& comms) {
   json const own{{"images", made.images.size()},
                  {"error", record_error(made.error, leases)},
-                 {"timing_s", clock.take_image_s()}};
+                 {"timing_s", clock.take_image_s()},
+                 {"device_ms", device_ms_of(made)}};
   // Error texts may hold bytes that are not UTF-8.
   std::vector<std::string> const ranks = all_gather_strings(
       comms.replica_host.get(),
       own.dump(-1, ' ', false, json::error_handler_t::replace));  // comm: replica
   std::size_t made_by_all = leases.size();
   std::string error;
-  std::vector<float> timing_s;
+  auto const batch = static_cast<float>(leases.size());
+  std::vector<float> timing_s, device_ms;
   for (std::string const& rank : ranks) {
     json const parsed = json::parse(rank);
     made_by_all = std::min<std::size_t>(made_by_all, parsed.at("images"));
     if (error.empty()) error = parsed.at("error");
-    for (float const seconds : parsed.at("timing_s"))
-      timing_s.push_back(seconds / static_cast<float>(leases.size()));
+    for (float const seconds : parsed.at("timing_s")) timing_s.push_back(seconds / batch);
+    for (float const ms : parsed.at("device_ms")) device_ms.push_back(ms / batch);
   }
   HandOver const outcome = error.empty() ? HandOver::made : HandOver::failed;
   if (leader == nullptr) return outcome;
@@ -109,7 +123,8 @@ HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, Made
     } else if (!made.images[i].finite) {
       leader->failed(leases[i], "the decoded image holds NaN or infinity");
     } else {
-      leader->append(leases[i], {made.images[i].pixels, made.tokens[i], leases.size(), timing_s});
+      leader->append(leases[i],
+                     {made.images[i].pixels, made.tokens[i], leases.size(), timing_s, device_ms});
     }
   }
   return outcome;

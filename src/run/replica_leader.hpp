@@ -34,7 +34,9 @@ class ReplicaLeader {
     at::Tensor pixels;
     TokenCounts tokens;
     std::size_t batch_size = 1;
-    std::vector<float> timing_s;  // of each rank of the replica in each of image_phases, row-major
+    // Of each rank of the replica in each of image_phases, row-major; this image's share.
+    std::vector<float> timing_s;
+    std::vector<float> device_ms;
   };
   void append(Lease const& lease, LedImage image);
   /// Publishes what is left and says goodbye to the queue.
