@@ -35,7 +35,7 @@ struct MadeImages {
   std::vector<TokenCounts> tokens;   // by record, where prompts were encoded
   BatchMoments moments;
   std::array<double, 3> device_ms{};  // DeviceStopwatch in Phase::text, denoise and decode
-  std::exception_ptr error;  // null: none
+  std::exception_ptr error;           // null: none
 };
 
 /// The way of a batch from prompts to pixels: each record is encoded and decoded by itself, all are
