@@ -24,7 +24,7 @@ class ScopedTime {
 
 }  // namespace
 
-CountingTensorComm::CountingTensorComm(std::unique_ptr<TensorComm> comm,
+CountingTensorComm::CountingTensorComm(std::shared_ptr<TensorComm> comm,
                                        std::uint64_t ExchangeBytes::*received,
                                        ExchangeCounts& counts)
     : comm_(std::move(comm)), received_(received), counts_(counts) {}
@@ -56,9 +56,9 @@ at::Tensor CountingTensorComm::broadcast(at::Tensor const& tensor, int root) {
 }
 
 void count_exchanges(MeshComms& comms, ExchangeCounts& counts) {
-  auto const wrap = [&](std::unique_ptr<TensorComm>& comm, std::uint64_t ExchangeBytes::*received) {
+  auto const wrap = [&](std::shared_ptr<TensorComm>& comm, std::uint64_t ExchangeBytes::*received) {
     if (comm->size() > 1)
-      comm = std::make_unique<CountingTensorComm>(std::move(comm), received, counts);
+      comm = std::make_shared<CountingTensorComm>(std::move(comm), received, counts);
   };
   wrap(comms.replica, &ExchangeBytes::replica);
   wrap(comms.branch, &ExchangeBytes::branch);

@@ -20,7 +20,7 @@ struct ExchangeCounts {
 class CountingTensorComm final : public TensorComm {
  public:
   /// `received` is the member of `counts` that belongs to the comm's mesh dimension.
-  CountingTensorComm(std::unique_ptr<TensorComm> comm, std::uint64_t ExchangeBytes::*received,
+  CountingTensorComm(std::shared_ptr<TensorComm> comm, std::uint64_t ExchangeBytes::*received,
                      ExchangeCounts& counts);
 
   [[nodiscard]] int size() const override { return comm_->size(); }
@@ -34,7 +34,7 @@ class CountingTensorComm final : public TensorComm {
   void abort() noexcept override { comm_->abort(); }
 
  private:
-  std::unique_ptr<TensorComm> comm_;
+  std::shared_ptr<TensorComm> comm_;
   std::uint64_t ExchangeBytes::*received_;
   ExchangeCounts& counts_;
 };

@@ -1,5 +1,7 @@
 #include "comm/mesh_comms.hpp"
 
+#include <map>
+#include <numeric>
 #include <utility>
 
 #include "comm/mpi_tensor_comm.hpp"
@@ -19,43 +21,83 @@ std::unique_ptr<TensorComm> make_tensor_comm(UniqueMpiComm comm, c10::Device dev
   return std::make_unique<MpiTensorComm>(std::move(comm));
 }
 
+std::vector<int> members_of(MeshGroup group, MeshShape const& shape, int world_rank) {
+  MeshCoordinate const own = coordinate_of(shape, world_rank);
+  bool const is_replica = group == MeshGroup::replica;
+  bool const is_branch = group == MeshGroup::branch || is_replica;
+  auto const is_member = [&](MeshCoordinate const& other) {
+    MeshCoordinate moved = own;
+    if (is_replica || group == MeshGroup::cfg) moved.cfg = other.cfg;
+    if (is_branch) moved.pipefusion = other.pipefusion;
+    if (is_branch || group == MeshGroup::ring) moved.ring = other.ring;
+    if (is_branch || group == MeshGroup::ulysses) moved.ulysses = other.ulysses;
+    return moved == other;
+  };
+  std::vector<int> members;
+  int const first = world_rank / shape.ranks_per_replica() * shape.ranks_per_replica();
+  for (int rank = first; rank < first + shape.ranks_per_replica(); ++rank) {
+    if (is_member(coordinate_of(shape, rank))) members.push_back(rank);
+  }
+  return members;
+}
+
+void check_members(MPI_Comm world, MPI_Comm group, std::vector<int> const& expected) {
+  MPI_Group of_world = MPI_GROUP_NULL, of_group = MPI_GROUP_NULL;
+  check_mpi(MPI_Comm_group(world, &of_world));
+  check_mpi(MPI_Comm_group(group, &of_group));
+  std::vector<int> places(static_cast<std::size_t>(size_of(group)));
+  std::iota(places.begin(), places.end(), 0);
+  std::vector<int> members(places.size());
+  check_mpi(
+      MPI_Group_translate_ranks(of_group, size_of(group), places.data(), of_world, members.data()));
+  MPI_Group_free(&of_group);
+  MPI_Group_free(&of_world);
+  ensure(members == expected, "all ranks make the same groups in the same order");
+}
+
 MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device,
                           PeerAccess peers) {
   ensure(shape.size() == size_of(world), "the mesh has as many places as the world has ranks");
+  int const rank = rank_of(world);
   MeshComms comms;
   comms.shape = shape;
-  comms.coordinate = coordinate_of(shape, rank_of(world));
-
-  // The color of a dimension's group: this rank's coordinate with that dimension set to its first
-  // place.
-  auto const first_of = [&](auto const& set_first) {
-    MeshCoordinate at = comms.coordinate;
-    set_first(at);
-    return world_rank_of(shape, at);
+  comms.coordinate = coordinate_of(shape, rank);
+  // A group is split off by its first member.
+  auto const split_off = [&](MeshGroup group) {
+    std::vector<int> const members = members_of(group, shape, rank);
+    UniqueMpiComm made = split(world, members.front());  // comm: the mesh's ranks
+    check_members(world, made.get(), members);
+    return made;
   };
-  int const replica = comms.coordinate.replica;
-  int const branch = first_of([](MeshCoordinate& at) { at.pipefusion = at.ring = at.ulysses = 0; });
-  int const cfg = first_of([](MeshCoordinate& at) { at.cfg = 0; });
-  int const ring = first_of([](MeshCoordinate& at) { at.ring = 0; });
-  int const ulysses = first_of([](MeshCoordinate& at) { at.ulysses = 0; });
-
-  comms.queue = duplicate(world);
-  comms.replica_host = split(world, replica);
-  comms.replica = make_tensor_comm(split(world, replica), device);
-  comms.branch = make_tensor_comm(split(world, branch), device);
-  comms.cfg = make_tensor_comm(split(world, cfg), device);
-  comms.ring = make_tensor_comm(split(world, ring), device);
-  comms.ulysses = make_tensor_comm(split(world, ulysses), device);
-  if (peers == PeerAccess::automatic) comms.peers = PeerGroup::make(split(world, branch), device);
+  std::map<std::vector<int>, std::shared_ptr<TensorComm>> known;
+  auto const group_for = [&](MeshGroup group) {
+    std::vector<int> const members = members_of(group, shape, rank);
+    std::shared_ptr<TensorComm>& made = known[members];
+    if (made) return made;
+    // Whether it is new depends on the shape alone: all ranks make it, or none does.
+    if (members.size() == 1)
+      made = std::make_shared<SelfTensorComm>();
+    else
+      made = make_tensor_comm(split_off(group), device);
+    comms.groups.push_back(made);
+    return made;
+  };
+  comms.queue = duplicate(world);  // comm: the mesh's ranks
+  comms.replica_host = split_off(MeshGroup::replica);
+  comms.replica = group_for(MeshGroup::replica);
+  comms.branch = group_for(MeshGroup::branch);
+  comms.cfg = group_for(MeshGroup::cfg);
+  comms.ring = group_for(MeshGroup::ring);
+  comms.ulysses = group_for(MeshGroup::ulysses);
+  // comm: branch
+  if (peers == PeerAccess::automatic)
+    comms.peers = PeerGroup::make(split_off(MeshGroup::branch), device);
   return comms;
 }
 
 void abort_collectives(MeshComms& comms) noexcept {
   if (comms.peers) comms.peers->abort();  // first: it cannot wait for anything
-  for (TensorComm* group : {comms.replica.get(), comms.branch.get(), comms.cfg.get(),
-                            comms.ring.get(), comms.ulysses.get()}) {
-    group->abort();
-  }
+  for (auto const& group : comms.groups) group->abort();
 }
 
 }  // namespace ditbatch

@@ -28,7 +28,7 @@ class ScopedCall {
 
 }  // namespace
 
-ObservedTensorComm::ObservedTensorComm(std::unique_ptr<TensorComm> comm, std::string name,
+ObservedTensorComm::ObservedTensorComm(std::shared_ptr<TensorComm> comm, std::string name,
                                        CallObserver observer)
     : comm_(std::move(comm)), name_(std::move(name)), observer_(std::move(observer)) {}
 
@@ -66,9 +66,9 @@ CallObserver make_call_observer(Activity& activity, c10::Device device) {
 }
 
 void observe(MeshComms& comms, CallObserver const& observer) {
-  auto const wrap = [&](std::unique_ptr<TensorComm>& comm, char const* name) {
+  auto const wrap = [&](std::shared_ptr<TensorComm>& comm, char const* name) {
     if (comm->size() > 1)
-      comm = std::make_unique<ObservedTensorComm>(std::move(comm), name, observer);
+      comm = std::make_shared<ObservedTensorComm>(std::move(comm), name, observer);
   };
   wrap(comms.replica, "replica");
   wrap(comms.branch, "branch");

@@ -24,7 +24,7 @@ struct CallObserver {
 /// Tells which collective this rank stands in, and leaves the work to another TensorComm.
 class ObservedTensorComm final : public TensorComm {
  public:
-  ObservedTensorComm(std::unique_ptr<TensorComm> comm, std::string name, CallObserver observer);
+  ObservedTensorComm(std::shared_ptr<TensorComm> comm, std::string name, CallObserver observer);
 
   [[nodiscard]] int size() const override { return comm_->size(); }
   [[nodiscard]] int rank() const override { return comm_->rank(); }
@@ -37,7 +37,7 @@ class ObservedTensorComm final : public TensorComm {
   void abort() noexcept override { comm_->abort(); }
 
  private:
-  std::unique_ptr<TensorComm> comm_;
+  std::shared_ptr<TensorComm> comm_;
   std::string name_;  // the mesh dimension
   CallObserver observer_;
 };
