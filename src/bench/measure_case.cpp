@@ -39,6 +39,7 @@ BatchMoments make_images(BenchRank const& rank, ImageBatch const& batch) {
 // Others may take longer: who waits here is not stuck, and who does not come is named.
 void meet(BenchRank const& rank) {
   rank.clock.enter(Phase::wait);
+  // comm: the layout's ranks
   check_mpi(MPI_Barrier(rank.comm));
 }
 

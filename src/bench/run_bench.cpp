@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -14,17 +13,15 @@
 #include "bench/kernel_timeline.hpp"
 #include "bench/measure_case.hpp"
 #include "comm/device.hpp"
-#include "comm/mesh_comms.hpp"
-#include "comm/observed_tensor_comm.hpp"
+#include "comm/mpi_comm.hpp"
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "families/families.hpp"
 #include "output/write_text.hpp"
 #include "profile/recording.hpp"
-#include "supervise/phase_clock.hpp"
 #include "supervise/verdict.hpp"
-#include "supervise/watchdog.hpp"
+#include "supervise/workplace.hpp"
 #if DITBATCH_CUDA
 #include "bench/gpu_memory.hpp"
 #endif
@@ -59,20 +56,17 @@ std::string make_out_dir(std::string const& wanted) {
 }
 
 // The ranks that a layout leaves out wait for days without a core of their own.
-void meet_asleep(MPI_Comm comm) {
+void meet_asleep(Supervision& supervision) {
+  HostCall const call(supervision.activity, "world meet");
+  MPI_Comm const comm = supervision.session.comm();
   MPI_Request all_are_here = MPI_REQUEST_NULL;
+  // comm: all ranks
   check_mpi(MPI_Ibarrier(comm, &all_are_here));
   for (int done = 0; done == 0;) {
     check_mpi(MPI_Test(&all_are_here, &done, MPI_STATUS_IGNORE));
     if (done == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
-
-// The watchdog outlives the communicators of a layout, also when an error unwinds.
-struct LetGoOfComms {
-  Watchdog& watchdog;
-  ~LetGoOfComms() { watchdog.forget_collectives(); }
-};
 
 // The study on rank 0, and where it goes; null elsewhere.
 class Notebook {
@@ -142,9 +136,11 @@ void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kerne
     if (!recorded.kernels.empty()) mine.profile = recorded.profile;
   });
   rank.clock.enter(Phase::wait);
+  // comm: the layout's ranks
   for (std::string const& message : gather_strings(rank.comm, to_message(mine), 0))
     result.ranks.push_back(rank_result_from_message(message));
   bool const shows = !recorded.kernels.empty() && mine.replica == 0;
+  // comm: the layout's ranks
   std::vector<std::string> const timelines = gather_strings(
       rank.comm,
       shows ? timeline_message(mine.rank, rank_name, recorded.kernels, recorded.phases) : "", 0);
@@ -158,88 +154,102 @@ void measure_one(BenchRank const& rank, BenchCase const& of, BenchOptions::Kerne
   notebook->add(std::move(result));
 }
 
+// On every rank but the first, which has shown that it can be read: what this rank alone cannot
+// read must end the study, or the others would wait.
+ModelPlan open_model_like_first(ModelConfig const& model, MpiSession const& session) {
+  try {
+    return open_model(model);
+  } catch (BadInput const& error) {
+    throw Error(ExitCode::io, "rank " + std::to_string(session.rank()) + " on " + session.host() +
+                                  " cannot read what rank 0 can: " + error.what());
+  }
+}
+
+// What a study has on every rank, from its first layout to its last.
+struct Study {
+  Supervision& supervision;
+  RunConfig const& config;
+  ModelPlan const& plan;
+  ChosenDevice const& device;
+  std::string const& out_dir;
+  BenchOptions::Kernels kernels;
+};
+
+// The study as it begins, on rank 0; nothing elsewhere.
+std::optional<Notebook> open_notebook(Study const& study) {
+  MpiSession const& session = study.supervision.session;
+  // comm: all ranks
+  std::vector<std::string> const places =
+      gather_strings(study.supervision, to_message(place_of(session, study.device)));
+  if (session.rank() != 0) return std::nullopt;
+  BenchStudy begun{study.config.job.name,       study.plan.checkpoint.folder,
+                   to_toml(study.config),       study.config.bench.repetitions,
+                   {study.device.hardware, {}}, {}};
+  for (std::string const& message : places)
+    begun.machine.ranks.push_back(rank_place_from_message(message));
+  return Notebook(study.out_dir, std::move(begun));
+}
+
+// All cases of a layout, on the ranks that it takes.
+void measure_layout(Study const& study, PlannedLayout const& layout, MPI_Comm group,
+                    Notebook* notebook) {
+  MpiSession const& session = study.supervision.session;
+  ChosenDevice const& device = study.device;
+  study.supervision.clock.enter(Phase::load);
+  ExchangeCounts counts;
+  Workplace work(study.supervision, device, group, layout.mesh, study.config.runtime,
+                 study.out_dir + "/dumps");
+  count_exchanges(work.comms, counts);
+  std::unique_ptr<Model> const model =
+      load_model(study.plan, study.config.runtime, work.comms, device.device);
+  BenchRank const rank{study.config, study.plan, layout,     group,         work.comms,
+                       counts,       *model,     work.clock, device.device, device.gpu_uuid};
+  std::string const rank_name =
+      "rank " + std::to_string(session.rank()) + ": host " + session.host() + ", " + device.name;
+  for (BenchCase const& each : layout.cases) {
+    if (each.refusal.empty())
+      measure_one(rank, each, study.kernels, rank_name, notebook);
+    else if (notebook != nullptr)
+      notebook->add(describe(study.plan, layout, each));
+    release_cached_memory(device.device);
+  }
+}
+
 }  // namespace
 
 ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSession const& session,
                    std::int64_t begin_ns) {
-  Trace trace;
-  Activity activity;
-  Watchdog watchdog({config.limits, session.comm(), session.rank(), session.size(), session.host(),
-                     [](int /*signal*/) {}},
-                    activity, trace);
-  PhaseClock clock(trace, activity, config.limits, begin_ns);
-  bool const is_first = session.rank() == 0;
+  Supervision supervision(session, config.limits, begin_ns);
   ModelPlan plan;
-  std::string const out_dir = on_first_rank(session, [&] {
+  // comm: all ranks
+  std::string const out_dir = on_first_rank(supervision, [&] {
     require(options.kernels == BenchOptions::Kernels::leave || KernelRecorder::is_available(),
             ExitCode::usage,
             "--profile needs CUPTI (this build has none) build with the preset cuda and CUPTI");
     plan = open_model(config.model);
     return make_out_dir(options.out_dir);
   });
-  if (!is_first) {
-    // Rank 0 could read it: what this rank alone cannot must end the study, or the others wait.
-    try {
-      plan = open_model(config.model);
-    } catch (BadInput const& error) {
-      throw Error(ExitCode::io, "rank " + std::to_string(session.rank()) + " on " + session.host() +
-                                    " cannot read what rank 0 can: " + error.what());
-    }
-  }
+  if (session.rank() != 0) plan = open_model_like_first(config.model, session);
 
   RunConfig const effective = with_sampling_defaults(config, plan.rules.defaults);
-  ChosenDevice const device =
-      choose_device(session, {config.runtime.device, config.runtime.share_gpu,
-                              std::getenv("SLURM_JOB_ID") != nullptr, plan.rank_weight_bytes});
+  ChosenDevice const device = choose_device(supervision, config.runtime, plan.rank_weight_bytes);
   require(options.kernels == BenchOptions::Kernels::leave || device.device.is_cuda(),
           ExitCode::usage, "--profile needs GPU ranks (kernels are a GPU's) leave it out");
   if (options.kernels == BenchOptions::Kernels::record) (void)wake_recorder();
-  RankPlace const place{session.rank(), 0, session.host(), device.name, device.gpu_uuid,
-                        device.driver};
-  std::string const rank_name =
-      "rank " + std::to_string(session.rank()) + ": host " + session.host() + ", " + device.name;
-  std::vector<std::string> const places = gather_strings(session.comm(), to_message(place), 0);
-  std::optional<Notebook> notebook;
-  if (is_first) {
-    BenchStudy study{config.job.name,          plan.checkpoint.folder, to_toml(effective),
-                     config.bench.repetitions, {device.hardware, {}},  {}};
-    for (std::string const& message : places)
-      study.machine.ranks.push_back(rank_place_from_message(message));
-    notebook.emplace(out_dir, std::move(study));
-  }
+  Study const study{supervision, effective, plan, device, out_dir, options.kernels};
+  std::optional<Notebook> notebook = open_notebook(study);
 
-  std::vector<PlannedLayout> const layouts =
-      plan_bench(effective, plan.rules, plan.mesh, session.size());
-  for (PlannedLayout const& layout : layouts) {
+  for (PlannedLayout const& layout : plan_bench(effective, plan.rules, plan.mesh, session.size())) {
     bool const is_in = layout.refusal.empty() && session.rank() < layout.mesh.size();
-    UniqueMpiComm const group = split(session.comm(), is_in ? 0 : 1);
+    UniqueMpiComm const group = split(session.comm(), is_in ? 0 : 1);  // comm: all ranks
     if (is_in) {
-      clock.enter(Phase::load);
-      ExchangeCounts counts;
-      MeshComms comms =
-          make_mesh_comms(group.get(), layout.mesh, device.device,
-                          config.runtime.peer_memory ? PeerAccess::automatic : PeerAccess::off);
-      observe(comms, make_call_observer(activity, device.device));
-      count_exchanges(comms, counts);
-      LetGoOfComms const at_the_end{watchdog};
-      watchdog.set_place({comms.coordinate.replica, device.name, out_dir + "/dumps",
-                          [&comms] { abort_collectives(comms); }});
-      std::unique_ptr<Model> const model = load_model(plan, config.runtime, comms, device.device);
-      BenchRank const rank{effective, plan,   layout, group.get(),   comms,
-                           counts,    *model, clock,  device.device, device.gpu_uuid};
-      for (BenchCase const& each : layout.cases) {
-        if (each.refusal.empty())
-          measure_one(rank, each, options.kernels, rank_name, notebook ? &*notebook : nullptr);
-        else if (notebook)
-          notebook->add(describe(plan, layout, each));
-        release_cached_memory(device.device);
-      }
+      measure_layout(study, layout, group.get(), notebook ? &*notebook : nullptr);
     } else if (notebook) {
       for (BenchCase const& each : layout.cases) notebook->add(describe(plan, layout, each));
     }
     release_cached_memory(device.device);
-    clock.enter(Phase::wait);
-    meet_asleep(session.comm());
+    supervision.clock.enter(Phase::wait);
+    meet_asleep(supervision);
   }
   if (notebook) {
     std::fputs(bench_text(notebook->study()).c_str(), stdout);

@@ -12,6 +12,7 @@
 #include "comm/mpi_comm.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
+#include "core/host_error.hpp"
 #if DITBATCH_CUDA
 #include <ATen/core/CachingHostAllocator.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -33,7 +34,9 @@ std::string hosts_text(std::set<std::string> const& hosts) {
   return text;
 }
 
-[[noreturn]] void refuse(std::string const& message) { throw Error(ExitCode::unhealthy, message); }
+[[noreturn]] void refuse(std::string const& host, std::string const& message) {
+  throw HostError(ExitCode::unhealthy, message, host);
+}
 
 // "model name" of the first processor: the kind of hardware that bits are compared within.
 std::string processor_name() {
@@ -64,20 +67,23 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
   bool const wants_cpu = request.kind == DeviceKind::cpu;
   bool const none_has_gpu = with_gpu.empty();
   if (request.kind == DeviceKind::cuda && !without_gpu.empty()) {
-    refuse("no GPU visible on " + hosts_text(without_gpu) +
-           " (device is \"cuda\") ask for GPUs: #SBATCH --gpus-per-node=N --ntasks-per-node=N");
+    refuse(*without_gpu.begin(),
+           "no GPU visible on " + hosts_text(without_gpu) +
+               " (device is \"cuda\") ask for GPUs: #SBATCH --gpus-per-node=N --ntasks-per-node=N");
   }
   if (request.kind == DeviceKind::automatic && none_has_gpu &&
       (request.under_slurm || request.checkpoint_bytes > small_checkpoint_bytes)) {
-    refuse("no GPU visible on " + hosts_text(without_gpu) + " (" +
-           (request.under_slurm ? "a Slurm job" : "a checkpoint above 2 GB") +
-           " would run on CPUs unasked) ask for GPUs with --gpus-per-node, or write [runtime] "
-           "device = \"cpu\"");
+    refuse(*without_gpu.begin(),
+           "no GPU visible on " + hosts_text(without_gpu) + " (" +
+               (request.under_slurm ? "a Slurm job" : "a checkpoint above 2 GB") +
+               " would run on CPUs unasked) ask for GPUs with --gpus-per-node, or write [runtime] "
+               "device = \"cpu\"");
   }
   if (request.kind == DeviceKind::automatic && !none_has_gpu && !without_gpu.empty()) {
-    refuse("GPUs on " + hosts_text(with_gpu) + " but none on " + hosts_text(without_gpu) +
-           " (all ranks of a job use the same kind of device) leave those nodes out, or ask for"
-           " --gpus-per-node on all");
+    refuse(*without_gpu.begin(),
+           "GPUs on " + hosts_text(with_gpu) + " but none on " + hosts_text(without_gpu) +
+               " (all ranks of a job use the same kind of device) leave those nodes out, or ask for"
+               " --gpus-per-node on all");
   }
   if (wants_cpu || none_has_gpu) return std::vector<int>(ranks.size(), -1);
 
@@ -89,12 +95,14 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
     auto const [owner, is_first] =
         owner_of_gpu.emplace(ranks[rank].gpu_uuids[static_cast<std::size_t>(device)], rank);
     if (!is_first && !request.share_gpu) {
-      refuse("ranks " + std::to_string(ranks[owner->second].rank) + " and " +
-             std::to_string(ranks[rank].rank) + " on " + ranks[rank].host +
-             " would share the GPU " + owner->first + " (" + std::to_string(gpus) +
-             " visible to each) start one rank a GPU: --ntasks-per-node equal to --gpus-per-node, "
-             "without"
-             " --gpus-per-task; or allow it with [runtime] share_gpu = true");
+      refuse(
+          ranks[rank].host,
+          "ranks " + std::to_string(ranks[owner->second].rank) + " and " +
+              std::to_string(ranks[rank].rank) + " on " + ranks[rank].host +
+              " would share the GPU " + owner->first + " (" + std::to_string(gpus) +
+              " visible to each) start one rank a GPU: --ntasks-per-node equal to --gpus-per-node, "
+              "without"
+              " --gpus-per-task; or allow it with [runtime] share_gpu = true");
     }
     devices.push_back(device);
   }
@@ -112,6 +120,7 @@ std::vector<RankHardware> gather_hardware(MpiSession const& session, RankHardwar
                      {"gpus", mine.gpu_uuids},
                      {"rank", mine.rank}};
   std::vector<RankHardware> ranks;
+  // comm: all ranks
   for (std::string const& text : all_gather_strings(session.comm(), message.dump())) {
     json const parsed = json::parse(text);
     ranks.push_back(
@@ -145,6 +154,7 @@ ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest 
 
 ChosenDevice choose_device(MpiSession const& session, DeviceRequest const& request) {
   LookForGpus const look = request.kind == DeviceKind::cpu ? LookForGpus::no : LookForGpus::yes;
+  // comm: all ranks
   std::vector<RankHardware> const ranks = gather_hardware(session, see_hardware(session, look));
   auto const rank = static_cast<std::size_t>(session.rank());
   return use_device(ranks[rank], choose_devices(ranks, request)[rank], request);

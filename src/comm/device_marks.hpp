@@ -34,10 +34,12 @@ class DeviceMarks {
   [[nodiscard]] DeviceCall last() const;
 
  private:
-  std::uint64_t* word_ = nullptr;     // mapped host memory: count << 16 | name
-  std::uint64_t* counter_ = nullptr;  // on the device
-  mutable std::mutex mutex_;          // guards names_
+  // Element 0: of all marks (words: count << 16 | name of the last). Element 1 + i: of groups_[i].
+  std::uint64_t* words_ = nullptr;     // mapped host memory
+  std::uint64_t* counters_ = nullptr;  // on the device
+  mutable std::mutex mutex_;           // guards the names
   std::vector<std::string> names_;
+  std::vector<std::string> groups_;
 };
 
 void launch_mark(DeviceMark const& mark, cudaStream_t stream);

@@ -46,4 +46,6 @@ std::string launcher_problem(int world_size) {
   return "";
 }
 
+bool is_under_slurm() { return std::getenv("SLURM_JOB_ID") != nullptr; }
+
 }  // namespace ditbatch

@@ -12,4 +12,7 @@ namespace ditbatch {
 /// does not. N processes that each believe to be alone would write one run folder N times.
 [[nodiscard]] std::string launcher_problem(int world_size);
 
+/// Whether this process belongs to a job of Slurm's, or was started from within one.
+[[nodiscard]] bool is_under_slurm();
+
 }  // namespace ditbatch

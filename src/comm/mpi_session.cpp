@@ -5,9 +5,9 @@
 
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <exception>
 #include <thread>
+#include <utility>
 
 #include "comm/launcher.hpp"
 #include "comm/mpi_comm.hpp"
@@ -21,7 +21,8 @@ constexpr auto finalize_limit = std::chrono::seconds(120);
 
 }  // namespace
 
-MpiSession::MpiSession(int& argc, char**& argv) {
+MpiSession::MpiSession(int& argc, char**& argv, WhenStuck when_stuck)
+    : when_stuck_(std::move(when_stuck)) {
   require(launcher_problem().empty(), ExitCode::unhealthy, launcher_problem());
   int provided = MPI_THREAD_SINGLE;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided);
@@ -30,10 +31,12 @@ MpiSession::MpiSession(int& argc, char**& argv) {
   require(provided == MPI_THREAD_MULTIPLE, ExitCode::unhealthy,
           "this MPI has no MPI_THREAD_MULTIPLE (the work queue runs beside the collectives)"
           " use an MPI that was built with it");
+  // comm: all ranks
   comm_ = duplicate(MPI_COMM_WORLD);
   rank_ = rank_of(comm());
   size_ = size_of(comm());
   MPI_Comm node = MPI_COMM_NULL;
+  // comm: all ranks
   check_mpi(MPI_Comm_split_type(comm(), MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node));
   local_rank_ = rank_of(UniqueMpiComm(node).get());
   std::array<char, 256> name{};
@@ -45,6 +48,7 @@ MpiSession::MpiSession(int& argc, char**& argv) {
 
 void MpiSession::go_on(Choice choice) {
   is_left_out_ = choice == Choice::leave;
+  // comm: all ranks
   comm_ = split(comm_.get(), is_left_out_ ? 1 : 0);
   rank_ = rank_of(comm());
   size_ = size_of(comm());
@@ -54,6 +58,7 @@ MpiSession::~MpiSession() {
   if (std::uncaught_exceptions() > 0) return;
   // The others work on, perhaps for days: a rank that is left out sleeps until they come here.
   MPI_Request all_are_here = MPI_REQUEST_NULL;
+  // comm: all ranks
   MPI_Ibarrier(MPI_COMM_WORLD, &all_are_here);
   for (int done = 0; is_left_out_ && done == 0;) {
     MPI_Test(&all_are_here, &done, MPI_STATUS_IGNORE);
@@ -61,14 +66,9 @@ MpiSession::~MpiSession() {
   }
   // Nothing watches the ranks any more, and one that is stopped or lost now would hold the others
   // here for ever. main() ends the process long before the thread wakes.
-  std::thread([rank = rank_, host = host_] {
+  std::thread([rank = rank_, host = host_, tell = when_stuck_] {
     std::this_thread::sleep_for(finalize_limit);
-    std::fprintf(stderr,
-                 "cause: MPI_Finalize does not return on rank %d, host %s (another rank is stopped "
-                 "or lost)\nread: the newest folder under sessions/ of the run folder\nthen: start "
-                 "the same command again; it goes on where this one ended\n",
-                 rank, host.c_str());
-    std::fflush(stderr);
+    if (tell) tell(rank, host);
     ::_exit(static_cast<int>(ExitCode::lost_peer));
   }).detach();
   MPI_Wait(&all_are_here, MPI_STATUS_IGNORE);

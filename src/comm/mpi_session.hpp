@@ -2,6 +2,7 @@
 
 #include <mpi.h>
 
+#include <functional>
 #include <string>
 
 #include "comm/mpi_comm.hpp"
@@ -15,8 +16,10 @@ namespace ditbatch {
 /// collective, and MPI_Finalize would wait for them for ever. main() ends such a job by MPI_Abort.
 class MpiSession {
  public:
+  /// Is told where MPI_Finalize does not return; the process ends with ExitCode::lost_peer then.
+  using WhenStuck = std::function<void(int rank, std::string const& host)>;
   /// Throws Error(unhealthy) where the launcher did not make one world of all processes.
-  MpiSession(int& argc, char**& argv);
+  MpiSession(int& argc, char**& argv, WhenStuck when_stuck);
   MpiSession(MpiSession const&) = delete;
   MpiSession& operator=(MpiSession const&) = delete;
   ~MpiSession();
@@ -43,6 +46,7 @@ class MpiSession {
   int size_ = 1;
   int local_rank_ = 0;
   std::string host_;
+  WhenStuck when_stuck_;
 };
 
 }  // namespace ditbatch

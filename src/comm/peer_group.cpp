@@ -25,10 +25,12 @@ constexpr std::size_t signal_bytes = trial_offset + max_peers * sizeof(std::uint
 
 bool are_on_one_host(MPI_Comm comm) {
   MPI_Comm host = MPI_COMM_NULL;
+  // comm: branch
   check_mpi(MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host));
   UniqueMpiComm const on_host(host);
   int const mine = size_of(on_host.get()) == size_of(comm) ? 1 : 0;
   int all = 0;
+  // comm: branch
   check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, comm));
   return all == 1;
 }
@@ -63,6 +65,7 @@ PeerGroup::~PeerGroup() {
   }
   (void)cudaDeviceSynchronize();
   of_all_memory(&PeerMemory::close);
+  // comm: branch
   (void)MPI_Barrier(comm_.get());  // nobody frees what another rank has still mapped
   (void)cudaFreeHost(given_up_);
 }
@@ -70,15 +73,18 @@ PeerGroup::~PeerGroup() {
 void PeerGroup::start_over() {
   c10::cuda::CUDAGuard const on_device(device_);
   check_cuda(cudaDeviceSynchronize());
+  // comm: branch
   check_mpi(MPI_Barrier(comm_.get()));
   check_cuda(cudaMemset(signals_.arrived[rank()], 0, trial_offset));
   check_cuda(cudaDeviceSynchronize());
+  // comm: branch
   check_mpi(MPI_Barrier(comm_.get()));
 }
 
 // Every rank copies its number to every other, and looks for theirs.
 bool PeerGroup::works() {
   c10::cuda::CUDAGuard const on_device(device_);
+  // comm: branch
   signal_memory_ = PeerMemory::make(comm_.get(), signal_bytes);
   if (!signal_memory_) return false;
   std::vector<std::byte*> const& of_ranks = signal_memory_->of_ranks();
@@ -101,6 +107,7 @@ bool PeerGroup::works() {
     if (cudaMemcpy(to, &sent, sizeof sent, cudaMemcpyDefault) != cudaSuccess) mine = 0;
   }
   if (cudaDeviceSynchronize() != cudaSuccess) mine = 0;  // small copies return before they arrive
+  // comm: branch
   check_mpi(MPI_Barrier(comm_.get()));
   std::vector<std::uint64_t> found(static_cast<std::size_t>(size()));
   if (cudaMemcpy(found.data(), own + trial_offset, found.size() * sizeof sent, cudaMemcpyDefault) !=
@@ -111,6 +118,7 @@ bool PeerGroup::works() {
     if (found[peer] != peer + 1) mine = 0;
   }
   int all = 0;
+  // comm: branch
   check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, comm_.get()));
   return all == 1;
 }
@@ -121,6 +129,7 @@ std::vector<std::byte*> PeerGroup::memory(Arena arena, std::size_t bytes) {
     c10::cuda::CUDAGuard const on_device(device_);
     // By halves, so that the sizes of a data set do not add up: old memory stays.
     std::size_t const grown = made.empty() ? 0 : made.back()->bytes() * 3 / 2;
+    // comm: branch
     auto larger = PeerMemory::make(comm_.get(), std::max(bytes, grown));
     if (larger == nullptr)
       throw std::runtime_error("ranks that write to each other's GPUs have no " +

@@ -41,9 +41,11 @@ std::unique_ptr<PeerMemory> PeerMemory::make(MPI_Comm comm, std::size_t bytes) {
   std::unique_ptr<PeerMemory> memory(new PeerMemory(size_of(comm), rank_of(comm), bytes));
   int const mine = memory->open(comm) ? 1 : 0;
   int all = 0;
+  // comm: branch
   check_mpi(MPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MIN, comm));
   if (all == 1) return memory;
   memory->close();
+  // comm: branch
   check_mpi(MPI_Barrier(comm));  // freed when nobody has it mapped any more
   return nullptr;
 }
@@ -62,6 +64,7 @@ bool PeerMemory::open(MPI_Comm comm) {
                    succeeds(cudaIpcGetMemHandle(&mine.handle, own));
   }
   std::vector<Offer> offers(of_ranks_.size());
+  // comm: branch
   check_mpi(
       MPI_Allgather(&mine, sizeof mine, MPI_BYTE, offers.data(), sizeof mine, MPI_BYTE, comm));
   auto const is_made = [](Offer const& offer) { return offer.is_made != 0; };

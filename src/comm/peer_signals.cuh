@@ -10,6 +10,8 @@ namespace ditbatch {
 __device__ inline void leave_mark(DeviceMark const& mark) {
   if (mark.counter == nullptr || blockIdx.x != 0 || blockIdx.y != 0 || threadIdx.x != 0) return;
   *mark.counter += 1;
+  *mark.group_counter += 1;
+  *static_cast<std::uint64_t volatile*>(mark.group_word) = *mark.group_counter;
   *static_cast<std::uint64_t volatile*>(mark.word) = *mark.counter << 16U | mark.name;
 }
 

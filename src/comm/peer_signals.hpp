@@ -7,10 +7,13 @@ namespace ditbatch {
 
 constexpr int max_peers = 16;
 
-/// Where a kernel tells the host that it runs: word = ++counter << 16 | name. Null: it does not.
+/// Where a kernel tells the host that it runs: *word = ++*counter << 16 | name, and how many of its
+/// group have run: *group_word = ++*group_counter. Null: it does not.
 struct DeviceMark {
   std::uint64_t* counter = nullptr;
   std::uint64_t* word = nullptr;  // mapped host memory
+  std::uint64_t* group_counter = nullptr;
+  std::uint64_t* group_word = nullptr;  // mapped host memory
   std::uint16_t name = 0;
 };
 

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "comm/launcher.hpp"
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
 #include "commands/under_mpi.hpp"
@@ -46,10 +46,10 @@ ExitCode doctor(DoctorArguments const& arguments, MpiSession const& session) {
   ExamineRequest request;
   if (!arguments.config.empty()) {
     RunConfig const config = load_config(session, arguments.config, arguments.overrides);
-    request.need_bytes = std::stod(
-        on_first_rank(session, [&] { return std::to_string(pixel_bytes_to_come(config)); }));
+    // comm: all ranks
+    request.need_bytes = on_first_rank(session, [&] { return pixel_bytes_to_come(config); });
     request.runtime = config.runtime;
-    request.under_slurm = std::getenv("SLURM_JOB_ID") != nullptr;
+    request.under_slurm = is_under_slurm();
     request.run_dir = config.job.run_dir;
     request.limit_s = std::min(request.limit_s, config.limits.phase_s);
   }

@@ -13,12 +13,12 @@ RunConfig load_config(MpiSession const& session, std::string const& path,
     Problems problems;
     config = load_run_config(path, overrides, problems);
     problems.throw_if_any();
-    return std::string();
   };
-  (void)on_first_rank(session, load);
+  // comm: all ranks
+  on_first_rank(session, load);
   if (session.rank() == 0) return config;
   try {
-    (void)load();
+    load();
   } catch (BadInput const& error) {
     throw Error(ExitCode::io, session.host() + " reads another configuration than rank 0 (" +
                                   error.what() + ") use a file that all nodes see");

@@ -1,11 +1,14 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "comm/launcher.hpp"
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
 #include "commands/under_mpi.hpp"
@@ -16,6 +19,7 @@
 #include "profile/kernel_recorder.hpp"
 #include "run/check_job.hpp"
 #include "run/run_job.hpp"
+#include "supervise/last_words.hpp"
 #include "supervise/verdict.hpp"
 
 namespace ditbatch {
@@ -60,9 +64,17 @@ std::optional<ManifestPart> parse_part(std::string const& text) {
 
 // Collective: the job goes on without the ranks that doctor would name.
 void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
+  // No session is open yet: how the examination ends, if it ends the job, is told beside the lock.
+  std::string const work_dir = config.job.run_dir + "/.work";
+  on_first_rank(session, [&] {  // comm: all ranks
+    std::error_code ignored;    // the examination tells what is wrong with the folder
+    std::filesystem::create_directories(work_dir, ignored);
+    std::filesystem::remove(work_dir + "/end.json", ignored);
+  });
+  keep_last_words_in(work_dir);
   ExamineRequest request;
   request.runtime = config.runtime;
-  request.under_slurm = std::getenv("SLURM_JOB_ID") != nullptr;
+  request.under_slurm = is_under_slurm();
   request.run_dir = config.job.run_dir;
   request.limit_s = std::min(request.limit_s, config.limits.phase_s);
   std::vector<RankHealth> const ranks = preflight(session, request);
@@ -76,11 +88,10 @@ void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
     if (!rank.problems.empty()) why = rank.problems.front();
     left_out += "\n  rank " + std::to_string(rank.rank) + " on " + rank.host + ": " + why;
   }
-  (void)on_first_rank(session, [&] {
+  on_first_rank(session, [&] {  // comm: all ranks
     require(std::find(keep.begin(), keep.end(), true) != keep.end(), ExitCode::unhealthy,
             "too few healthy ranks for a replica of " + std::to_string(per_replica) + left_out);
     if (!left_out.empty()) log_warning("going on without:" + left_out);
-    return std::string();
   });
   session.go_on(keep[static_cast<std::size_t>(session.rank())] ? MpiSession::Choice::stay
                                                                : MpiSession::Choice::leave);
@@ -104,10 +115,9 @@ ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t be
   }
   RunConfig const config = load_config(session, arguments.config, arguments.overrides);
   if (arguments.dry_run) {
-    return static_cast<ExitCode>(std::stoi(on_first_rank(session, [&] {
-      return std::to_string(static_cast<int>(
-          check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part)));
-    })));
+    return on_first_rank(session, [&] {  // comm: all ranks
+      return check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part);
+    });
   }
   if (arguments.exclude_unhealthy) {
     leave_out_the_unhealthy(config, session);

@@ -9,6 +9,7 @@
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/problem.hpp"
+#include "supervise/last_words.hpp"
 #include "supervise/signals.hpp"
 #include "supervise/verdict.hpp"
 
@@ -16,33 +17,31 @@ namespace ditbatch {
 
 namespace {
 
-void print_end(std::exception const& error, std::string const& who, std::string const& input) {
-  if (dynamic_cast<BadInput const*>(&error) != nullptr) {  // a list
-    std::fprintf(stderr,
-                 "%s\ncause: the input, as listed above (nothing was made)\nread: %s\nthen: "
-                 "ditbatch check %s\n",
-                 error.what(), input.c_str(), input.c_str());
-    std::fflush(stderr);
-    return;
-  }
-  std::fprintf(stderr, "cause: %s%s\n", who.c_str(), error.what());
-  switch (exit_code_for(error)) {
-    case ExitCode::internal:
-      std::fprintf(stderr,
-                   "read: the newest folder under sessions/ of the run folder\nthen: report this; "
-                   "starting again would most likely end in the same way\n");
-      break;
-    case ExitCode::unhealthy:
-      std::fprintf(stderr,
-                   "read: the line above\nthen: mend it or leave that node out, and start again\n");
-      break;
-    default:
-      std::fprintf(
-          stderr,
-          "read: the newest folder under sessions/ of the run folder\nthen: start the same "
-          "command again; it goes on where this one ended\n");
-  }
+// A list of problems.
+void say_bad_input(BadInput const& error, std::string const& input) {
+  std::string const list = error.what();
+  std::fprintf(stderr,
+               "%s\ncause: the input, as listed above (nothing was made)\nread: %s\nthen: ditbatch "
+               "check %s\n",
+               list.c_str(), input.c_str(), input.c_str());
   std::fflush(stderr);
+  LastWords words;
+  words.code = error.code();
+  words.cause = list.substr(0, list.find('\n'));
+  words.read = input;
+  words.then = "ditbatch check " + input;
+  write_last_words(words);
+}
+
+void say_stuck_finalize(int rank, std::string const& host) {
+  LastWords words;
+  words.code = ExitCode::lost_peer;
+  words.cause = "MPI_Finalize does not return on rank " + std::to_string(rank) + ", host " + host +
+                " (another rank is stopped or lost)";
+  words.rank = rank;
+  words.read = last_words_place();
+  words.then = "start the same command again; it goes on where this one ended";
+  say_last_words(words);
 }
 
 }  // namespace
@@ -51,25 +50,30 @@ ExitCode under_mpi(Invocation const& invocation, std::string const& input,
                    std::function<ExitCode(MpiSession&)> const& job) {
   // Launchers forward signals to all ranks, also while they start.
   install_signal_handlers();
-  std::string who;
+  std::string host;  // empty: MPI did not start
+  int rank = 0;
   try {
     Invocation mine = invocation;
-    MpiSession session(mine.argc, mine.argv);
-    who = "rank " + std::to_string(session.rank()) + " on " + session.host() + ": ";
+    MpiSession session(mine.argc, mine.argv, say_stuck_finalize);
+    host = session.host();
+    rank = session.rank();
     try {
-      set_log_identity(session.rank(), session.rank() == 0 ? LogVolume::normal : LogVolume::quiet);
+      set_log_identity(rank, rank == 0 ? LogVolume::normal : LogVolume::quiet);
       return job(session);
     } catch (BadInput const& error) {
       // All ranks heard of it and end alike: no abort, which would hide the list behind MPI's own
       // text.
-      if (session.rank() == 0) print_end(error, "", input);
+      if (session.rank() == 0) say_bad_input(error, input);
       return error.code();
     } catch (Error const& error) {
       if (!is_first_ranks_error(error)) throw;
       return error.code();
     }
   } catch (std::exception const& error) {
-    print_end(error, who, input);
+    if (auto const* bad = dynamic_cast<BadInput const*>(&error); bad != nullptr)
+      say_bad_input(*bad, input);
+    else
+      say_last_words(last_words_of(error, host, rank));
     int initialized = 0;
     MPI_Initialized(&initialized);
     if (initialized != 0) MPI_Abort(MPI_COMM_WORLD, static_cast<int>(exit_code_for(error)));

@@ -2,12 +2,26 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <thread>
 #include <utility>
 
 #include "core/trace.hpp"
 
 namespace ditbatch {
+
+std::string group_of(std::string const& call) { return call.substr(0, call.find(' ')); }
+
+std::uint64_t calls_in(CallCounts const& counts, std::string const& group) {
+  auto const found = counts.find(group);
+  return found == counts.end() ? 0 : found->second;
+}
+
+std::uint64_t total_of(CallCounts const& counts) {
+  return std::accumulate(
+      counts.begin(), counts.end(), std::uint64_t{0},
+      [](std::uint64_t sum, auto const& of_group) { return sum + of_group.second; });
+}
 
 void Activity::enter_phase(std::string const& phase, std::string const& record_id, double limit_s) {
   std::unique_lock lock(mutex_);
@@ -20,14 +34,14 @@ void Activity::enter_phase(std::string const& phase, std::string const& record_i
   view_.record_id = record_id;
   view_.call.clear();
   view_.phase_begin_ns = now_ns();
-  device_calls_before_phase_ = look_at_device().calls;
+  device_calls_before_phase_ = total_of(look_at_device().calls);
   view_.limit_s = limit_s;
 }
 
 void Activity::enter_call(std::string const& call) {
   std::scoped_lock const lock(mutex_);
   view_.call = call;
-  view_.calls += 1;
+  view_.calls[group_of(call)] += 1;
   view_.call_begin_ns = now_ns();
 }
 
@@ -36,15 +50,23 @@ void Activity::leave_call() {
   view_.call.clear();
 }
 
+void Activity::begin_mesh() {
+  std::scoped_lock const lock(mutex_);
+  std::erase_if(view_.calls, [](auto const& of) { return of.first != all_ranks_group; });
+  device_ = nullptr;
+}
+
 void Activity::follow_device(std::function<DeviceCall()> last) {
   std::scoped_lock const lock(mutex_);
   device_ = std::move(last);
+  device_calls_before_phase_ = device_calls_seen_ = 0;
 }
 
 DeviceCall Activity::look_at_device() const {
   DeviceCall const last = device_ ? device_() : DeviceCall{};
-  if (last.calls != device_calls_seen_) {
-    device_calls_seen_ = last.calls;
+  std::uint64_t const calls = total_of(last.calls);
+  if (calls != device_calls_seen_) {
+    device_calls_seen_ = calls;
     device_call_seen_ns_ = now_ns();
   }
   return last;
@@ -55,8 +77,8 @@ Activity::View Activity::view() const {
   View view = view_;
   if (!device_) return view;
   DeviceCall const last = look_at_device();
-  view.calls += last.calls;
-  if (view.call.empty() && last.calls > device_calls_before_phase_) {
+  for (auto const& [group, calls] : last.calls) view.calls[group] += calls;
+  if (view.call.empty() && total_of(last.calls) > device_calls_before_phase_) {
     view.call = last.call;
     view.call_begin_ns = device_call_seen_ns_;
   }

@@ -2,15 +2,28 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 
 namespace ditbatch {
 
+/// The group of all ranks of a job, for collectives of the host.
+inline constexpr char const* all_ranks_group = "world";
+
+/// How many collectives were entered, by the group of ranks that makes them together. A call's name
+/// begins with its group: "ulysses all_to_all". All ranks of a group make its calls in the same
+/// order, so whoever has fewer is waited for; counts of different groups say nothing about each
+/// other.
+using CallCounts = std::map<std::string, std::uint64_t>;
+[[nodiscard]] std::string group_of(std::string const& call);
+[[nodiscard]] std::uint64_t calls_in(CallCounts const& counts, std::string const& group);
+[[nodiscard]] std::uint64_t total_of(CallCounts const& counts);
+
 /// The collective that a device came to last, and how many it came to so far.
 struct DeviceCall {
   std::string call;
-  std::uint64_t calls = 0;
+  CallCounts calls;
 };
 
 /// What the main thread of a rank is doing, for its watchdog to read. The main thread writes, any
@@ -21,7 +34,7 @@ class Activity {
     std::string phase = "start";
     std::string record_id;            // empty outside of an image
     std::string call;                 // the collective that it stands in; empty outside of one
-    std::uint64_t calls = 0;          // collectives that it entered so far
+    CallCounts calls;                 // collectives that it entered so far
     std::int64_t phase_begin_ns = 0;  // steady clock
     std::int64_t call_begin_ns = 0;
     double limit_s = 0;  // how long the phase may last; 0: for ever
@@ -31,6 +44,8 @@ class Activity {
   void enter_phase(std::string const& phase, std::string const& record_id, double limit_s);
   void enter_call(std::string const& call);
   void leave_call();
+  /// From now on the groups are those of another mesh: only calls of all ranks still count.
+  void begin_mesh();
   /// From now on the device tells which collective it stands in: its work runs long after the call
   /// that enqueued it. `last` is called from any thread.
   void follow_device(std::function<DeviceCall()> last);
@@ -54,6 +69,20 @@ class Activity {
   mutable std::uint64_t device_calls_seen_ = 0;
   mutable std::int64_t device_call_seen_ns_ = 0;
   bool is_abandoned_ = false;
+};
+
+/// A collective of the host, from here to the end of the scope.
+class HostCall {
+ public:
+  HostCall(Activity& activity, std::string const& call) : activity_(activity) {
+    activity_.enter_call(call);
+  }
+  HostCall(HostCall const&) = delete;
+  HostCall& operator=(HostCall const&) = delete;
+  ~HostCall() { activity_.leave_call(); }
+
+ private:
+  Activity& activity_;
 };
 
 }  // namespace ditbatch

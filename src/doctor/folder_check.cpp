@@ -70,6 +70,7 @@ FolderCheck check_folder(MPI_Comm comm, std::string const& run_dir, double need_
     }
   };
   // The parts of an array job may do the same in the same folder at the same time.
+  // comm: healthy ranks
   std::string const job =
       broadcast_string(comm, std::to_string(unix_time_ns()) + "-" + std::to_string(::getpid()), 0);
   std::string const prefix = ".doctor-" + job + "-";
@@ -84,8 +85,10 @@ FolderCheck check_folder(MPI_Comm comm, std::string const& run_dir, double need_
                 std::to_string(static_cast<std::uint64_t>(need_bytes)) +
                 " (before compression) make room, or choose another run_dir");
   });
+  // comm: healthy ranks
   check_mpi(MPI_Barrier(comm));
   if (result.problems.empty()) noting_errors([&] { result.sees = files_seen(run_dir, prefix); });
+  // comm: healthy ranks
   check_mpi(MPI_Barrier(comm));
   return result;
 }

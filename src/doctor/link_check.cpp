@@ -45,6 +45,7 @@ void exchange_known_values(TensorComm& group, c10::Device device, LinkCheck& res
     shapes[static_cast<std::size_t>(from)] = {count};
     result.exchanged.push_back(from);
   }
+  // comm: healthy ranks
   std::vector<at::Tensor> const received = group.all_to_all(send, shapes);
   for (int from : result.exchanged) {
     if (!received[static_cast<std::size_t>(from)].equal(message(from, me, count, device)))
@@ -95,8 +96,10 @@ LinkCheck check_links(TensorComm& group, MPI_Comm comm, c10::Device device) {
   shapes[static_cast<std::size_t>(result.previous)] = {count};
   for (int i = 0; i < repetitions; ++i) {
     synchronize(device);
+    // comm: healthy ranks
     check_mpi(MPI_Barrier(comm));
     std::int64_t const begin_ns = now_ns();
+    // comm: healthy ranks
     std::vector<at::Tensor> const received = group.all_to_all(send, shapes);
     synchronize(device);
     result.gb_s =

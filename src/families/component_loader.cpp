@@ -19,6 +19,7 @@ constexpr std::uint64_t random_weights_seed = 0;
 // Ranks that saw other headers would wait for other messages, and files of other contents would
 // give every rank a patchwork.
 void check_alike(Checkpoint const& checkpoint, MPI_Comm world) {
+  // comm: all ranks
   std::vector<std::string> const ids = all_gather_strings(world, to_hex(checkpoint.id));
   for (std::size_t rank = 0; rank < ids.size(); ++rank) {
     require(ids[rank] == ids.front(), ExitCode::bad_input,
@@ -48,8 +49,10 @@ void ComponentLoader::make_groups() {
     if (comms_.is_branch_leader()) leaders_ = comms_.cfg.get();
     return;
   }
+  // comm: all ranks
   made_.push_back(make_tensor_comm(duplicate(comms_.queue.get()), device_));
   world_ = made_.back().get();
+  // comm: all ranks
   UniqueMpiComm leaders = split(comms_.queue.get(), comms_.is_branch_leader() ? 0 : 1);
   if (!comms_.is_branch_leader()) return;  // the others' half of the split is of no use
   made_.push_back(make_tensor_comm(std::move(leaders), device_));
@@ -73,8 +76,10 @@ LoadReport ComponentLoader::finish() {
   release_cached_memory(device_);
   double const own_s = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
   LoadReport report;
+  // comm: all ranks
   check_mpi(MPI_Allreduce(&bytes_read_, &report.weights_bytes, 1, MPI_UINT64_T, MPI_SUM,
                           comms_.queue.get()));
+  // comm: all ranks
   check_mpi(MPI_Allreduce(&own_s, &report.load_s, 1, MPI_DOUBLE, MPI_MAX, comms_.queue.get()));
   return report;
 }

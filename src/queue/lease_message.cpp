@@ -8,7 +8,7 @@ namespace ditbatch {
 
 using nlohmann::json;
 
-std::string to_message(std::vector<Lease> const& leases) {
+json to_json(std::vector<Lease> const& leases) {
   json list = json::array();
   for (Lease const& lease : leases) {
     list.push_back({{"record", to_json(lease.record)},
@@ -16,16 +16,22 @@ std::string to_message(std::vector<Lease> const& leases) {
                     {"attempt", lease.attempt},
                     {"cost", lease.cost}});
   }
-  return list.dump();
+  return list;
 }
 
-std::vector<Lease> leases_from_message(std::string const& message) {
+std::vector<Lease> leases_from_json(json const& list) {
   std::vector<Lease> leases;
-  for (json const& each : json::parse(message)) {
+  for (json const& each : list) {
     leases.push_back({record_from_json(each.at("record")), each.at("epoch"), each.at("attempt"),
                       each.at("cost")});
   }
   return leases;
+}
+
+std::string to_message(std::vector<Lease> const& leases) { return to_json(leases).dump(); }
+
+std::vector<Lease> leases_from_message(std::string const& message) {
+  return leases_from_json(json::parse(message));
 }
 
 }  // namespace ditbatch

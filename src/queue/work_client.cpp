@@ -27,7 +27,9 @@ std::string request_for(Channel channel, char const* verb, json fields) {
 }  // namespace
 
 json WorkClient::ask(Channel channel, std::string const& request) {
+  // comm: rank 0
   send_text(comm_, server_rank, queue::request_tag, request);
+  // comm: rank 0
   auto const answer = wait_for_text(comm_, server_rank, queue::reply_tag(channel), answer_limit_s_);
   require(answer.has_value(), ExitCode::lost_peer,
           "the work queue on rank 0 did not answer for " +
@@ -51,7 +53,7 @@ std::vector<Lease> WorkClient::next(std::function<void()> const& while_waiting) 
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       continue;
     }
-    std::vector<Lease> leases = leases_from_message(reply.at("leases"));
+    std::vector<Lease> leases = leases_from_json(reply.at("leases"));
     std::scoped_lock const lock(mutex_);
     for (Lease const& lease : leases) epochs_[{lease.record.id, lease.record.index}] = lease.epoch;
     return leases;
@@ -67,6 +69,7 @@ void WorkClient::failed(Lease const& lease, std::string const& error) {
 }
 
 void WorkClient::goodbye() {
+  // comm: rank 0
   send_text(comm_, server_rank, queue::request_tag,
             request_for(Channel::main, "goodbye", json::object()));
 }

@@ -7,6 +7,7 @@
 
 #include "comm/text_message.hpp"
 #include "core/error.hpp"
+#include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
 #include "queue/channel.hpp"
@@ -35,47 +36,57 @@ WorkCounts WorkServer::counts() const {
   return ledger_.counts();
 }
 
-void WorkServer::serve() {
-  int leaders_left = options_.leaders;
-  while (leaders_left > 0 && !cancelled_) {
-    auto const request = try_receive_text(options_.comm, MPI_ANY_SOURCE, queue::request_tag);
-    if (!request) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      continue;
-    }
-    json const parsed = json::parse(request->text);
-    if (parsed.at("verb") == "goodbye") {
-      leaders_left -= 1;
-      continue;
-    }
-    // A leader waits for its answer: an error here is the answer, or the job would hang.
-    std::string reply;
-    try {
-      reply = answer(request->text);
-    } catch (Error const& error) {
-      error_ = std::current_exception();
-      reply = json{{"error", error.what()}, {"code", static_cast<int>(error.code())}}.dump();
-    }
-    auto const channel = static_cast<queue::Channel>(parsed.at("channel").get<int>());
-    send_text(options_.comm, request->source, queue::reply_tag(channel), reply);
+void WorkServer::serve() noexcept {
+  try {
+    answer_all();
+  } catch (std::exception const& error) {
+    error_ = std::current_exception();
+    if (options_.when_lost) options_.when_lost(error);
   }
 }
 
-std::string WorkServer::next_for(int replica, double now_s) {
-  if (options_.must_stop && options_.must_stop()) return json{{"answer", "finished"}}.dump();
+void WorkServer::answer_all() {
+  int leaders_left = options_.leaders;
+  while (leaders_left > 0 && !cancelled_) {
+    // comm: the leaders
+    auto const message = try_receive_text(options_.comm, MPI_ANY_SOURCE, queue::request_tag);
+    if (!message) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      continue;
+    }
+    json const request = json::parse(message->text);
+    if (request.at("verb") == "goodbye") {
+      leaders_left -= 1;
+      continue;
+    }
+    auto const channel = static_cast<queue::Channel>(request.at("channel").get<int>());
+    // A leader waits for its answer: an error here is the answer, or the job would hang.
+    json reply;
+    try {
+      reply = answer(request);
+    } catch (std::exception const& error) {
+      error_ = std::current_exception();
+      reply = json{{"error", error.what()}, {"code", static_cast<int>(exit_code_for(error))}};
+    }
+    send_text(options_.comm, message->source, queue::reply_tag(channel),  // comm: the leader
+              reply.dump(-1, ' ', false, json::error_handler_t::replace));
+  }
+}
+
+json WorkServer::next_for(int replica, double now_s) {
+  if (options_.must_stop && options_.must_stop()) return json{{"answer", "finished"}};
   WorkLedger::Next const next = ledger_.next(replica, now_s);
-  if (next.answer == WorkLedger::Answer::wait) return json{{"answer", "wait"}}.dump();
-  if (next.answer == WorkLedger::Answer::finished) return json{{"answer", "finished"}}.dump();
+  if (next.answer == WorkLedger::Answer::wait) return json{{"answer", "wait"}};
+  if (next.answer == WorkLedger::Answer::finished) return json{{"answer", "finished"}};
   std::vector<Lease> leases{*next.lease};
   int const size = ledger_.most_together(*next.lease);
   for (Lease& lease : ledger_.also(replica, *next.lease, static_cast<std::size_t>(size - 1))) {
     leases.push_back(std::move(lease));
   }
-  return json{{"answer", "records"}, {"leases", to_message(leases)}}.dump();
+  return json{{"answer", "records"}, {"leases", to_json(leases)}};
 }
 
-std::string WorkServer::answer(std::string const& text) {
-  json const request = json::parse(text);
+json WorkServer::answer(json const& request) {
   std::string const verb = request.at("verb");
   double const now_s = static_cast<double>(now_ns()) * 1e-9;
   std::scoped_lock const lock(mutex_);
@@ -84,11 +95,11 @@ std::string WorkServer::answer(std::string const& text) {
   if (verb == "may_append") {
     bool const granted =
         ledger_.may_append(request.at("id"), request.at("index"), request.at("epoch"));
-    return json{{"granted", granted}}.dump();
+    return json{{"granted", granted}};
   }
   if (verb == "shard_number") {
     int& next = options_.next_shard_number[request.at("folder")];
-    return json{{"number", next++}}.dump();
+    return json{{"number", next++}};
   }
   if (verb == "published") {
     PublishedShard shard;
@@ -101,7 +112,7 @@ std::string WorkServer::answer(std::string const& text) {
       ledger_.published(shard.keys.back().id, shard.keys.back().index);
     }
     append_index_line(options_.index_path, shard);
-    return json{{"ok", true}}.dump();
+    return json{{"ok", true}};
   }
   ensure(verb == "failed", "the work server knows the verb of every request");
   auto const given_up = ledger_.failed(request.at("id"), request.at("index"), request.at("epoch"),
@@ -112,7 +123,7 @@ std::string WorkServer::answer(std::string const& text) {
     log_warning("record " + image_name({given_up->id, given_up->index}) + " given up after " +
                 std::to_string(given_up->attempts) + " attempts: " + given_up->error);
   }
-  return json{{"ok", true}}.dump();
+  return json{{"ok", true}};
 }
 
 }  // namespace ditbatch

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <thread>
 
@@ -26,7 +27,9 @@ class WorkServer {
     std::string index_path;
     std::string failed_path;
     std::map<std::string, int> next_shard_number;  // by size folder, "1024x768"
-    std::function<bool()> must_stop;               // asked before records are handed out
+    /// Told, on the server's thread, what made it end before its time: nobody is answered any more.
+    std::function<void(std::exception const&)> when_lost;
+    std::function<bool()> must_stop;  // asked before records are handed out
   };
   WorkServer(WorkLedger ledger, Options options);
   WorkServer(WorkServer const&) = delete;
@@ -39,10 +42,11 @@ class WorkServer {
   void finish();
 
  private:
-  void serve();
-  [[nodiscard]] std::string answer(std::string const& request);
-  /// What a replica makes next, as a message; under the mutex.
-  [[nodiscard]] std::string next_for(int replica, double now_s);
+  void serve() noexcept;
+  void answer_all();
+  [[nodiscard]] nlohmann::json answer(nlohmann::json const& request);
+  /// What a replica makes next; under the mutex.
+  [[nodiscard]] nlohmann::json next_for(int replica, double now_s);
 
   Options options_;
   mutable std::mutex mutex_;  // guards ledger_

@@ -24,6 +24,8 @@ namespace {
 
 // A lock moves every two seconds; a job that missed several of them is gone, or its host is.
 constexpr double alive_s = 15;
+// Between its last words and its end.
+constexpr double ending_s = 5;
 
 // Null where there is no such file, or it was caught while it is replaced.
 json read_json(std::string const& path) {
@@ -109,9 +111,15 @@ void read_ranks(std::string const& path, RunStatus& status) {
                    [](Beat const& a, Beat const& b) { return a.in_phase_s > b.in_phase_s; });
 }
 
+// A job that failed leaves its lock behind, which nobody moves any more once it has ended.
+bool is_alive(LockOwner const& owner, RunStatus const& status) {
+  bool const is_of_ended = status.end && status.end_age_s - owner.silent_s < ending_s;
+  return owner.silent_s < alive_s && !is_of_ended;
+}
+
 bool is_running(RunStatus const& status) {
   return std::any_of(status.owners.begin(), status.owners.end(),
-                     [](LockOwner const& owner) { return owner.silent_s < alive_s; });
+                     [&](LockOwner const& owner) { return is_alive(owner, status); });
 }
 
 std::uint64_t left_of(RunStatus const& status) {
@@ -136,6 +144,8 @@ RunStatus read_status(std::string const& run_dir) {
   }
   read_metrics(session + "/metrics.prom", status);
   read_ranks(session + "/ranks.json", status);
+  status.end = read_last_words(session);
+  if (status.end) status.end_age_s = age_s(session + "/end.json");
   json const summary = read_json(session + "/summary.json");
   if (summary.is_object()) {
     status.has_summary = true;
@@ -154,7 +164,7 @@ RunStatus read_status(std::string const& run_dir) {
 std::string state_of(RunStatus const& status) {
   if (is_running(status)) return "running";
   if (status.session == 0) return "not started";
-  if (!status.has_summary) return "died";
+  if (!status.has_summary) return status.end ? "failed" : "died";
   if (!status.wanted) return "ended";
   if (left_of(status) > 0) return "stopped with " + std::to_string(left_of(status)) + " left";
   return status.failed > 0 ? "complete but for " + std::to_string(status.failed) + " failed"
@@ -174,12 +184,17 @@ std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
                   status.session_s, status.layout.c_str(), status.hardware.c_str());
     text += line;
   }
+  if (status.end && !is_running(status) && status.end->code != ExitCode::complete) {
+    text += "it ended with exit code " + std::to_string(static_cast<int>(status.end->code)) + ": " +
+            status.end->cause + "\nread: " + status.end->read + "\nthen: " + status.end->then +
+            "\n";
+  }
   for (LockOwner const& owner : status.owners) {
     text += (owner.part.empty() ? "job" : "job of part " + owner.part) + ": process " +
             std::to_string(owner.pid) + " on " + owner.host +
             (owner.slurm_job.empty() ? "" : ", Slurm job " + owner.slurm_job);
     std::snprintf(line, sizeof line, ", last sign of life %.0f s ago%s\n", owner.silent_s,
-                  owner.silent_s < alive_s ? "" : " (gone; the next job takes over)");
+                  is_alive(owner, status) ? "" : " (gone; the next job takes over)");
     text += line;
   }
   if (show_ranks == ShowRanks::no) return text;
@@ -189,7 +204,7 @@ std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
   text += line;
   for (Beat const& rank : status.ranks) {
     std::snprintf(line, sizeof line, "  %5d  replica %4d  %-16s %-8s %-10s %9.1f s  %s%s%s\n",
-                  rank.rank, rank.replica, rank.host.c_str(), rank.device.c_str(),
+                  rank.rank, rank.replica(), rank.host.c_str(), rank.device.c_str(),
                   rank.phase.c_str(), rank.in_phase_s, rank.record_id.c_str(),
                   rank.call.empty() ? "" : ", in ", rank.call.c_str());
     text += line;
@@ -208,6 +223,8 @@ std::string status_json(RunStatus const& status) {
   }
   json ranks = json::array();
   for (Beat const& rank : status.ranks) ranks.push_back(json::parse(to_message(rank)));
+  json const end =
+      status.end ? json::parse(last_words_json(*status.end), nullptr, false) : json(nullptr);
   json const wanted = status.wanted ? json(*status.wanted) : json(nullptr);
   return json{{"state", state_of(status)},
               {"images_published", status.published},
@@ -219,6 +236,7 @@ std::string status_json(RunStatus const& status) {
               {"layout", status.layout},
               {"hardware", status.hardware},
               {"stop_reason", status.stop_reason},
+              {"end", end},
               {"jobs", owners},
               {"ranks", ranks}}
              .dump(2) +

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "supervise/last_words.hpp"
 #include "supervise/rank_watch.hpp"
 
 namespace ditbatch {
@@ -30,7 +31,9 @@ struct RunStatus {
   int session = 0;  // the newest; 0: none
   std::string layout;
   std::string hardware;
-  bool has_summary = false;  // the newest session came to its end
+  bool has_summary = false;      // the newest session came to its end
+  std::optional<LastWords> end;  // how it ended, if it could tell
+  double end_age_s = 0;
   std::string stop_reason;
   std::vector<LockOwner> owners;
   std::vector<Beat> ranks;  // as they last told; those longest in their phase first
@@ -38,8 +41,8 @@ struct RunStatus {
 };
 [[nodiscard]] RunStatus read_status(std::string const& run_dir);
 
-/// "running", "died", "ended" (one part of an array), "complete", "complete but for 3 failed",
-/// "stopped with 12 left", "not started"
+/// "running", "failed" (and told why), "died" (without a word), "ended" (one part of an array),
+/// "complete", "complete but for 3 failed", "stopped with 12 left", "not started"
 [[nodiscard]] std::string state_of(RunStatus const& status);
 
 enum class ShowRanks { no, yes };

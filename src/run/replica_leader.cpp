@@ -101,9 +101,11 @@ HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, Made
                  {"timing_s", clock.take_image_s()},
                  {"device_ms", device_ms_of(made)}};
   // Error texts may hold bytes that are not UTF-8.
-  std::vector<std::string> const ranks = all_gather_strings(
-      comms.replica_host.get(),
-      own.dump(-1, ' ', false, json::error_handler_t::replace));  // comm: replica
+  std::string const told = own.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::vector<std::string> const ranks = [&] {
+    HostCall const call(clock.activity(), "replica gather");
+    return all_gather_strings(comms.replica_host.get(), told);  // comm: replica
+  }();
   std::size_t made_by_all = leases.size();
   std::string error;
   auto const batch = static_cast<float>(leases.size());

@@ -5,7 +5,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "config/load_run_config.hpp"
 #include "core/build_info.hpp"
 #include "core/trace.hpp"
 #include "output/write_text.hpp"
@@ -25,9 +24,9 @@ constexpr std::array allowed_variables{
 
 }  // namespace
 
-void write_session_files(std::string const& folder, RunConfig const& config, MeshShape const& mesh,
-                         std::vector<RankPlace> const& places, std::string const& hardware,
-                         std::string const& checkpoint_id) {
+void write_session_file(std::string const& folder, MeshShape const& mesh,
+                        std::vector<RankPlace> const& places, std::string const& hardware,
+                        std::string const& checkpoint_id) {
   std::map<std::string, std::string> environment;
   for (char const* name : allowed_variables) {
     if (char const* value = std::getenv(name)) environment[name] = value;
@@ -46,7 +45,6 @@ void write_session_files(std::string const& folder, RunConfig const& config, Mes
                      {"environment", environment},
                      {"ranks", ranks}};
   write_text(folder + "/session.json", session.dump(2) + "\n");
-  write_text(folder + "/run.toml", to_toml(config));
 }
 
 }  // namespace ditbatch

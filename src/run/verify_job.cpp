@@ -107,7 +107,8 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
   RunOptions options;
   std::map<ImageKey, Sha256Digest> published;
   std::string const folder = fs::absolute(run_dir + "/.work/regenerated");
-  (void)on_first_rank(session, [&] {
+  // comm: all ranks
+  on_first_rank(session, [&] {
     config = config_of_run(run_dir, overrides);
     published = pixel_hashes(run_dir);
     std::vector<ImageKey> keys;
@@ -117,13 +118,13 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
                 std::mt19937_64(std::random_device{}()));
     options.only.emplace(drawn.begin(), drawn.end());
     fs::remove_all(folder);
-    return std::string();
   });
   if (session.rank() != 0) config = config_of_run(run_dir, overrides);
   config.job.run_dir = folder;
   ExitCode const code = run_job(config, options, session, begin_ns);
-  return static_cast<ExitCode>(std::stoi(on_first_rank(session, [&] {
-    if (code != ExitCode::complete) return std::to_string(static_cast<int>(code));
+  // comm: all ranks
+  return on_first_rank(session, [&] {
+    if (code != ExitCode::complete) return code;
     std::map<ImageKey, Sha256Digest> const again = pixel_hashes(folder);
     std::size_t different = 0;
     for (ImageKey const& key : *options.only) {
@@ -137,8 +138,8 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
     }
     fs::remove_all(folder);
     std::printf("%zu images made again, %zu with other bits\n", options.only->size(), different);
-    return std::to_string(static_cast<int>(different == 0 ? ExitCode::complete : ExitCode::io));
-  })));
+    return different == 0 ? ExitCode::complete : ExitCode::io;
+  });
 }
 
 }  // namespace ditbatch

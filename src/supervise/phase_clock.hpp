@@ -46,6 +46,9 @@ class PhaseClock {
   /// Ends the current phase and begins another.
   void enter(Phase phase, PhaseWork work = {});
 
+  /// Whom this clock tells, for collectives of the host within a phase.
+  [[nodiscard]] Activity& activity() { return activity_; }
+
   /// Seconds in each of image_phases since the previous call. The current phase goes on.
   [[nodiscard]] std::vector<float> take_image_s();
 

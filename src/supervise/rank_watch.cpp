@@ -1,15 +1,79 @@
 #include "supervise/rank_watch.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace ditbatch {
 
 using nlohmann::json;
 
+namespace {
+
+json place_json(std::optional<MeshCoordinate> const& at) {
+  if (!at) return nullptr;
+  return json::array({at->replica, at->cfg, at->pipefusion, at->ring, at->ulysses});
+}
+
+// Sessions of older versions have none.
+std::optional<MeshCoordinate> place_in(json const& beat) {
+  json const place = beat.value("place", json());
+  if (!place.is_array()) return std::nullopt;
+  return MeshCoordinate{place.at(0), place.at(1), place.at(2), place.at(3), place.at(4)};
+}
+
+// Sessions of older versions have one number.
+CallCounts calls_of(json const& beat) {
+  json const& calls = beat.at("calls");
+  return calls.is_object() ? calls.get<CallCounts>() : CallCounts{};
+}
+
+// Whether both make the collectives of this group together. Names of groups are those of
+// comm/mesh_comms.hpp; any other is one of all ranks.
+bool share_group(std::string const& group, Beat const& a, Beat const& b) {
+  bool const is_replica = group == "replica";
+  bool const is_branch = group == "branch" || is_replica;
+  if (!is_branch && group != "cfg" && group != "ring" && group != "ulysses") return true;
+  if (!a.at || !b.at) return false;
+  MeshCoordinate moved = *a.at;
+  if (is_replica || group == "cfg") moved.cfg = b.at->cfg;
+  if (is_branch) moved.pipefusion = b.at->pipefusion;
+  if (is_branch || group == "ring") moved.ring = b.at->ring;
+  if (is_branch || group == "ulysses") moved.ulysses = b.at->ulysses;
+  return moved == *b.at;
+}
+
+bool waits_for(Beat const& waiting, Beat const& other) {
+  if (waiting.call.empty()) return false;
+  std::string const group = group_of(waiting.call);
+  return share_group(group, waiting, other) &&
+         calls_in(other.calls, group) < calls_in(waiting.calls, group);
+}
+
+// In these phases some of what ranks do together is not told: who stands outside of all
+// collectives then may wait as well.
+bool may_wait_untold(Beat const& beat) {
+  constexpr std::array phases{"start", "load", "folder", "links"};
+  return beat.call.empty() && std::find(phases.begin(), phases.end(), beat.phase) != phases.end();
+}
+
+// Whether `other` may be the cause just as well as `found`, for which all seem to wait.
+bool is_as_suspect(Beat const& found, Beat const& other) {
+  if (may_wait_untold(found)) return may_wait_untold(other) && other.phase == found.phase;
+  std::string const group = group_of(found.call);
+  return !found.call.empty() && other.call == found.call && share_group(group, found, other) &&
+         calls_in(other.calls, group) == calls_in(found.calls, group);
+}
+
+}  // namespace
+
 std::string to_message(Beat const& beat) {
   return json{{"rank", beat.rank},
-              {"replica", beat.replica},
+              {"replica", beat.replica()},
+              {"place", place_json(beat.at)},
               {"host", beat.host},
               {"device", beat.device},
               {"phase", beat.phase},
@@ -24,21 +88,21 @@ std::string to_message(Beat const& beat) {
 
 Beat beat_from_message(std::string const& message) {
   json const parsed = json::parse(message);
-  return {parsed.at("rank"),      parsed.at("replica"),    parsed.at("host"),
+  return {parsed.at("rank"),      place_in(parsed),        parsed.at("host"),
           parsed.at("device"),    parsed.at("phase"),      parsed.at("record"),
-          parsed.at("call"),      parsed.at("calls"),      parsed.at("in_phase_s"),
+          parsed.at("call"),      calls_of(parsed),        parsed.at("in_phase_s"),
           parsed.at("in_call_s"), parsed.at("stop_signal")};
 }
 
 std::string where_text(Beat const& beat) {
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f s", beat.in_phase_s);
-  return "rank " + std::to_string(beat.rank) + " (replica " + std::to_string(beat.replica) +
+  return "rank " + std::to_string(beat.rank) + " (replica " + std::to_string(beat.replica()) +
          ", host " + beat.host + ", " + beat.device + "), phase " + beat.phase +
          (beat.record_id.empty() ? "" : " of record " + beat.record_id) +
          (beat.call.empty() ? ", outside of a collective (after call "
                             : ", in " + beat.call + " (call ") +
-         std::to_string(beat.calls) + "), for " + seconds;
+         std::to_string(total_of(beat.calls)) + "), for " + seconds;
 }
 
 std::optional<SeenBeat> find_silent(std::vector<SeenBeat> const& beats, double limit_s) {
@@ -50,12 +114,31 @@ std::optional<SeenBeat> find_silent(std::vector<SeenBeat> const& beats, double l
 }
 
 std::vector<Beat> find_laggards(std::vector<SeenBeat> const& beats, Beat const& reporter) {
-  std::vector<Beat> laggards{reporter};
-  for (SeenBeat const& seen : beats) {
-    if (seen.beat.rank == reporter.rank || seen.beat.replica != reporter.replica) continue;
-    if (seen.beat.calls < laggards.front().calls) laggards.clear();
-    if (laggards.empty() || seen.beat.calls == laggards.front().calls)
-      laggards.push_back(seen.beat);
+  std::map<int, Beat> all;
+  for (SeenBeat const& seen : beats) all[seen.beat.rank] = seen.beat;
+  all[reporter.rank] = reporter;
+
+  std::set<int> reached{reporter.rank};
+  std::set<int> causes;  // reached, and waiting for nobody
+  std::vector<int> next{reporter.rank};
+  while (!next.empty()) {
+    Beat const& waiting = all.at(next.back());
+    next.pop_back();
+    bool waits = false;
+    for (auto const& [rank, other] : all) {
+      if (!waits_for(waiting, other)) continue;
+      waits = true;
+      if (reached.insert(rank).second) next.push_back(rank);
+    }
+    if (!waits) causes.insert(waiting.rank);
+  }
+  if (causes.empty()) causes = reached;  // beats of different moments
+  std::vector<Beat> laggards;
+  for (auto const& [rank, beat] : all) {
+    bool const is_one = std::any_of(causes.begin(), causes.end(), [&, at = rank](int cause) {
+      return cause == at || is_as_suspect(all.at(cause), all.at(at));
+    });
+    if (is_one) laggards.push_back(beat);
   }
   return laggards;
 }

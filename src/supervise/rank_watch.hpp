@@ -6,22 +6,25 @@
 #include <vector>
 
 #include "core/activity.hpp"
+#include "mesh/device_mesh.hpp"
 
 namespace ditbatch {
 
 /// A sign of life of one rank: where it is and what it does.
 struct Beat {
   int rank = 0;
-  int replica = 0;
+  std::optional<MeshCoordinate> at;  // none: it has no place in a mesh (yet)
   std::string host;
   std::string device;
   std::string phase;
   std::string record_id;
-  std::string call;         // the collective that it stands in
-  std::uint64_t calls = 0;  // collectives entered so far
+  std::string call;  // the collective that it stands in
+  CallCounts calls;  // collectives entered so far
   double in_phase_s = 0;
   double in_call_s = 0;
   int stop_signal = 0;  // it was told to stop
+
+  [[nodiscard]] int replica() const { return at ? at->replica : 0; }
 };
 [[nodiscard]] std::string to_message(Beat const& beat);
 [[nodiscard]] Beat beat_from_message(std::string const& message);
@@ -40,8 +43,11 @@ struct SeenBeat {
 [[nodiscard]] std::optional<SeenBeat> find_silent(std::vector<SeenBeat> const& beats,
                                                   double limit_s);
 
-/// Who holds up a replica in which `reporter` waits for too long: the ranks that entered the fewest
-/// collectives. More than one where they stand outside of all that is counted.
+/// Whom `reporter`, which exceeds its limit, waits for in the end. A rank that stands in a
+/// collective waits for those of the same group who entered fewer of the group's collectives, and
+/// with them for whomever they wait for. Branches of a mesh do different work, so counts of
+/// different groups are never compared. More than one rank where all have come to the collective
+/// that they stand in, or where nothing tells them apart.
 [[nodiscard]] std::vector<Beat> find_laggards(std::vector<SeenBeat> const& beats,
                                               Beat const& reporter);
 

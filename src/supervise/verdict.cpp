@@ -1,5 +1,7 @@
 #include "supervise/verdict.hpp"
 
+#include <optional>
+
 #include "comm/mpi_comm.hpp"
 #include "core/error.hpp"
 #include "core/exit_code_for.hpp"
@@ -16,21 +18,27 @@ class HeardError : public Error {
 
 }  // namespace
 
-std::string on_first_rank(MpiSession const& session, std::function<std::string()> const& function) {
+std::string verdict::tell_bytes(MpiSession const& session,
+                                std::function<std::string()> const& function, Activity* activity) {
+  auto const broadcast = [&](std::string const& text) {
+    std::optional<HostCall> call;
+    if (activity != nullptr) call.emplace(*activity, "world verdict");
+    return broadcast_string(session.comm(), text, 0);  // comm: all ranks
+  };
   if (session.rank() != 0) {
-    std::string const told = broadcast_string(session.comm(), "", 0);
+    std::string const told = broadcast("");
     if (told[0] == 'k') return told.substr(1);
     throw HeardError(static_cast<ExitCode>(static_cast<unsigned char>(told[1])), told.substr(2));
   }
+  std::string result;
   try {
-    std::string const result = function();
-    return broadcast_string(session.comm(), "k" + result, 0).substr(1);
+    result = function();
   } catch (std::exception const& error) {
-    (void)broadcast_string(
-        session.comm(), std::string("e") + static_cast<char>(exit_code_for(error)) + error.what(),
-        0);
+    (void)broadcast(std::string("e") + static_cast<char>(exit_code_for(error)) + error.what());
     throw;
   }
+  (void)broadcast("k" + result);
+  return result;
 }
 
 bool is_first_ranks_error(std::exception const& error) {

@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "comm/text_message.hpp"
+#include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "output/write_text.hpp"
+#include "supervise/last_words.hpp"
 #include "supervise/signals.hpp"
 #include "supervise/stack_dump.hpp"
 
@@ -57,8 +59,20 @@ std::string stuck_text(std::vector<Beat> const& laggards, Beat const& reporter) 
     text += (i > 0 ? "; " : "") + where_text(laggards[i]);
   if (laggards.size() > most) text += " and " + std::to_string(laggards.size() - most) + " more";
   if (laggards.size() > 1) text += " (the stacks tell which)";
-  if (laggards.front().rank != reporter.rank) text += "; for it waits " + where_text(reporter);
+  bool const is_reporter = std::any_of(laggards.begin(), laggards.end(), [&](Beat const& laggard) {
+    return laggard.rank == reporter.rank;
+  });
+  if (!is_reporter) text += "; for it waits " + where_text(reporter);
   return text;
+}
+
+// What they have in common: a wrong host would be left out of the next attempt.
+std::string host_of(std::vector<Beat> const& accused) {
+  if (accused.empty()) return "";
+  bool const is_one = std::all_of(accused.begin(), accused.end(), [&](Beat const& beat) {
+    return beat.host == accused.front().host;
+  });
+  return is_one ? accused.front().host : "";
 }
 
 }  // namespace
@@ -67,8 +81,9 @@ Watchdog::Watchdog(Options options, Activity& activity, Trace const& trace)
     : options_(std::move(options)),
       activity_(activity),
       trace_(trace),
-      comm_(duplicate(options_.comm)),
+      comm_(duplicate(options_.comm)),  // comm: all ranks
       beat_s_(std::clamp(options_.limits.phase_s / 10, 0.1, 5.0)) {
+  // comm: all ranks
   std::vector<std::string> const hosts = all_gather_strings(comm_.get(), options_.host);
   // Whoever never sends a sign of life counts as silent since now.
   int const first = options_.rank == 0 ? 1 : 0;
@@ -95,15 +110,24 @@ void Watchdog::set_place(Place place) {
   place_ = std::move(place);
 }
 
-void Watchdog::forget_collectives() noexcept {
+void Watchdog::leave_mesh() noexcept {
   std::scoped_lock const lock(mutex_);
   place_.abort_collectives = nullptr;
+  place_.at.reset();
+}
+
+void Watchdog::run() noexcept {
+  try {
+    watch();
+  } catch (std::exception const& error) {
+    end_job(error);
+  }
 }
 
 // Each rank says farewell to rank 0, and rank 0, when it has heard all, to rank 1: nobody leaves
 // who still watches somebody. A rank that is stopped on its last steps is named like any other;
 // else it would hold the rest in MPI_Finalize.
-void Watchdog::run() {
+void Watchdog::watch() {
   bool has_said_farewell = false;
   std::int64_t looked_ns = now_ns();
   while (true) {
@@ -159,7 +183,7 @@ Beat Watchdog::own_beat() const {
   Activity::View const view = activity_.view();
   std::scoped_lock const lock(mutex_);
   return {options_.rank,
-          place_.replica,
+          place_.at,
           options_.host,
           place_.device.empty() ? "no device yet" : place_.device,
           view.phase,
@@ -175,6 +199,7 @@ Beat Watchdog::own_beat() const {
 void Watchdog::send(int rank, int tag, std::string text) {
   auto message = std::make_unique<Outgoing>();
   message->text = std::move(text);
+  // comm: all ranks
   check_mpi(MPI_Isend(message->text.data(), static_cast<int>(message->text.size()), MPI_CHAR, rank,
                       tag, comm_.get(), &message->request));
   others_out_.push_back(std::move(message));
@@ -192,6 +217,7 @@ void Watchdog::send_beats() {
     check_mpi(MPI_Test(&out.request, &is_sent, MPI_STATUS_IGNORE));
     if (is_sent != 0) {
       out.text = to_message(own_beat());
+      // comm: ranks 0 and 1
       check_mpi(MPI_Isend(out.text.data(), static_cast<int>(out.text.size()), MPI_CHAR, receiver,
                           beat_tag, comm_.get(), &out.request));
       told_signal_ = own_signal;
@@ -203,6 +229,7 @@ void Watchdog::send_beats() {
 }
 
 void Watchdog::receive_beats() {
+  // comm: all ranks
   while (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, beat_tag)) {
     Beat const beat = beat_from_message(message->text);
     {
@@ -212,15 +239,19 @@ void Watchdog::receive_beats() {
     }
     if (beat.stop_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(beat.stop_signal);
   }
+  // comm: all ranks
   while (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, farewell_tag)) {
     std::scoped_lock const lock(mutex_);
     seen_.erase(message->source);
   }
+  // comm: all ranks
   if (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, dump_tag)) {
     dump_in_time(message->text);
     send(message->source, dumped_tag, "");
     activity_.abandon();
-    leave_after(2 * dump_wait_s);  // the accuser ends the job; if it dies too, so do we
+    // The accuser ends the job; if it dies too, so do we.
+    std::this_thread::sleep_for(std::chrono::duration<double>(2 * dump_wait_s));
+    leave_now(ExitCode::lost_peer);
   }
 }
 
@@ -230,18 +261,21 @@ void Watchdog::look_for_trouble() {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.1f s", silent->silent_s);
     accuse("no sign of life for " + std::string(seconds) + ", last seen: " +
-           where_text(silent->beat) + " (its process is stopped, or its host is lost)");
+               where_text(silent->beat) + " (its process is stopped, or its host is lost)",
+           {silent->beat});
   }
   Activity::View const view = activity_.view();
   Beat const own = own_beat();
   bool const is_late = view.limit_s > 0 && own.in_phase_s > view.limit_s;
   if (options_.rank == 0) {
     std::optional<Beat> late = is_late ? std::optional(own) : std::nullopt;
+    // comm: all ranks
     if (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, suspect_tag))
       late = beat_from_message(message->text);
     if (!late) return;
     beats.push_back({own, 0});
-    accuse(stuck_text(find_laggards(beats, *late), *late));
+    std::vector<Beat> const laggards = find_laggards(beats, *late);
+    accuse(stuck_text(laggards, *late), laggards);
   } else if (!is_late) {
     told_rank_0_ns_.reset();
   } else if (!told_rank_0_ns_) {
@@ -249,11 +283,11 @@ void Watchdog::look_for_trouble() {
     told_rank_0_ns_ = now_ns();
   } else if (seconds_since(*told_rank_0_ns_) > options_.limits.phase_s + 2 * dump_wait_s) {
     // Rank 0 knows the others, but may be the one that is stuck; rank 1 would have seen that.
-    accuse("stuck: " + where_text(own) + "; rank 0 does not answer");
+    accuse("stuck: " + where_text(own) + "; rank 0 does not answer", {});
   }
 }
 
-void Watchdog::accuse(std::string const& cause) {
+void Watchdog::accuse(std::string const& cause, std::vector<Beat> const& accused) {
   activity_.abandon();
   log_error(cause);
   for (int rank = 0; rank < options_.ranks; ++rank) {
@@ -266,6 +300,7 @@ void Watchdog::accuse(std::string const& cause) {
   int answers = 0;
   while (answers < expected && seconds_since(asked_ns) < dump_wait_s) {
     std::this_thread::sleep_for(tick);
+    // comm: all ranks
     while (try_receive_text(comm_.get(), MPI_ANY_SOURCE, dumped_tag)) answers += 1;
   }
   std::string folder;
@@ -273,12 +308,25 @@ void Watchdog::accuse(std::string const& cause) {
     std::scoped_lock const lock(mutex_);
     folder = place_.dump_folder;
   }
-  std::fprintf(stderr,
-               "cause: %s\nread: %s (stacks and last spans of the %d ranks that answered)\nthen: "
-               "start the same command again, without that host if it happens twice\n",
-               cause.c_str(), folder.empty() ? "the lines above" : folder.c_str(), answers + 1);
-  std::fflush(stderr);
-  leave_after(0);
+  LastWords words;
+  words.code = ExitCode::lost_peer;
+  words.cause = cause;
+  words.host = host_of(accused);
+  if (accused.size() == 1) {
+    words.rank = accused.front().rank;
+    words.record = accused.front().record_id;
+  }
+  words.read = (folder.empty() ? "the lines above" : folder) + " (stacks and last spans of the " +
+               std::to_string(answers + 1) + " ranks that answered)";
+  words.then = "start the same command again, without that host if it happens twice";
+  say_last_words(words);
+  leave_now(words.code);
+}
+
+void Watchdog::end_job(std::exception const& error) noexcept {
+  activity_.abandon();
+  say_last_words(last_words_of(error, options_.host, options_.rank));
+  leave_now(exit_code_for(error));
 }
 
 void Watchdog::dump(std::string const& reason) {
@@ -316,23 +364,13 @@ void Watchdog::dump_in_time(std::string const& reason) {
   while (!*done && seconds_since(begin_ns) < dump_wait_s) std::this_thread::sleep_for(tick);
 }
 
-// Freeing the collectives, MPI_Abort and exit handlers may all wait for the rank that is gone: they
-// get a thread and a second each, then the process ends by itself.
-void Watchdog::leave_after(double seconds) {
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  int const code = static_cast<int>(ExitCode::lost_peer);
+void Watchdog::leave_now(ExitCode code) {
   std::function<void()> abort_collectives;
   {
     std::scoped_lock const lock(mutex_);
     abort_collectives = place_.abort_collectives;
   }
-  std::thread([abort_collectives] {
-    if (abort_collectives) abort_collectives();
-  }).detach();
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  std::thread([code] { MPI_Abort(MPI_COMM_WORLD, code); }).detach();
-  std::this_thread::sleep_for(std::chrono::seconds(1));
-  ::_exit(code);
+  leave(code, abort_collectives);
 }
 
 }  // namespace ditbatch

@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "comm/mpi_session.hpp"
 #include "config/run_config.hpp"
 #include "core/activity.hpp"
+#include "core/exit_code.hpp"
 #include "core/trace.hpp"
 #include "supervise/rank_watch.hpp"
 
@@ -48,30 +50,35 @@ class Watchdog {
   /// What is known once the mesh is made: where this rank belongs, where dumps go, how those who
   /// wait in a collective are freed (null: not at all).
   struct Place {
-    int replica = 0;
+    std::optional<MeshCoordinate> at;
     std::string device;
     std::string dump_folder;
     std::function<void()> abort_collectives;
   };
   void set_place(Place place);
-  /// Before the communicators end, on every way out.
-  void forget_collectives() noexcept;
+  /// Before the communicators end, on every way out: this rank has no place in a mesh any more.
+  void leave_mesh() noexcept;
+
+  /// Ends the job because of an error on a thread that nobody waits for: says the cause, frees
+  /// whoever waits, exits with the error's code. From any thread.
+  [[noreturn]] void end_job(std::exception const& error) noexcept;
 
   /// What every rank does, as JSON; on rank 0.
   [[nodiscard]] std::string ranks_json() const;
 
  private:
-  void run();
+  void run() noexcept;
+  void watch();
   void forgive_pause(std::int64_t looked_ns);
   [[nodiscard]] Beat own_beat() const;
   void send(int rank, int tag, std::string text);
   void receive_beats();
   void send_beats();
   void look_for_trouble();
-  void accuse(std::string const& cause);
+  void accuse(std::string const& cause, std::vector<Beat> const& accused);
   void dump(std::string const& reason);
   void dump_in_time(std::string const& reason);
-  [[noreturn]] void leave_after(double seconds);
+  [[noreturn]] void leave_now(ExitCode code);
 
   Options options_;
   Activity& activity_;

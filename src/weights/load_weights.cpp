@@ -93,8 +93,9 @@ at::Tensor whole_round(at::Tensor const& own, ReadRound const& round, c10::Devic
   std::vector<std::int64_t> sizes;
   for (StreamRange const& piece : round)
     sizes.push_back(static_cast<std::int64_t>(piece.size_bytes));
-  // (own bytes) -> (all bytes). comm: the group. Every rank counts the same rounds: they follow
-  // from the stream's length and the group's size.
+  // (own bytes) -> (all bytes). Every rank counts the same rounds: they follow from the stream's
+  // length and the group's size.
+  // comm: the group
   return group.all_gather_rows(own.to(device, /*non_blocking=*/true), sizes);
 }
 

@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """A rank that is stopped, or whose main thread hangs, in every phase: named in time, exit 76, no process left, and the
-next job goes on to the same bits. SIGUSR2 dumps and goes on; SIGUSR1 at any rank stops the job cleanly.
+next job goes on to the same bits. SIGUSR2 dumps and goes on; SIGUSR1 at any rank stops the job cleanly. The mesh
+cfg_halves has two halves that do different work: a record without true CFG leaves one of them idle.
 
-    test_watchdog.py DITBATCH_FAULTY MPIRUN_SH WORK_DIR
+    test_watchdog.py DITBATCH_FAULTY MPIRUN_SH WORK_DIR one_branch|cfg_halves
 """
+import json
 import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from fault_job import FaultJob, make_pipeline
 
-PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+PROGRAM, MPIRUN, WORK, MESH = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4]
 SILENCE_S = 3
 LIMITS = [f"--set=limits.phase_s={SILENCE_S}", "--set=limits.start_s=6", "--set=limits.io_s=4"]
 RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=64, height=64 + 16 * (i % 2), steps=2, seed=i) for i in range(6)]
@@ -33,21 +36,25 @@ def wait_until_gone(made, seconds=10):
     assert not left, f"{made.folder.name}: processes left: {left}"
 
 
-def stuck(expected, kind, phase, rank, ranks, mesh):
+def stuck(expected, kind, phase, rank, ranks, mesh, record="r2", records=RECORDS):
     """kind: stop (the whole process) or hang (its main thread alone)"""
-    name = f"{kind}-{phase}-{rank}of{ranks}"
-    made = job(name)
-    record = ":record=r2" if phase in ("text", "denoise", "decode", "hand_over") else ""
+    name = f"{kind}-{phase}-{rank}of{ranks}-{record}"
+    made = job(name, records)
+    in_image = phase in ("text", "denoise", "decode", "hand_over")
     # In most replicas a later record than the first: limits are known by then.
-    errors, seconds = made.run(ranks, *LIMITS, *mesh, fault=f"{kind}:{phase}:rank={rank}{record}", expect=76, timeout=60)
+    errors, seconds = made.run(ranks, *LIMITS, *mesh, fault=f"{kind}:{phase}:rank={rank}" + (f":record={record}" if in_image else ""), expect=76, timeout=60)
     wait_until_gone(made)
     cause = re.search(r"cause: (.*)", errors)
     assert cause, f"{name}: nothing named\n{errors}"
-    cause_of_rank = cause[1][cause[1].find(f"rank {rank} (") :] if phase == "load" else cause[1]  # there all may be named
-    named = re.search(r"rank (\d+) \(replica \d+, host [^,]+, .*?\), phase (\w+)( of record (\S+),)?", cause_of_rank)
+    named = re.search(r"rank (\d+) \(replica \d+, host [^,]+, .*?\), phase (\w+)( of record (\S+),)?", cause[1])
     assert named and int(named[1]) == rank and named[2] == phase, f"{name}: {cause[1]}"
-    if record:
-        assert named[4] == "r2", f"{name}: {cause[1]}"
+    if in_image:
+        assert named[4] == record, f"{name}: {cause[1]}"
+    if phase != "start":
+        [end] = [json.loads(path.read_text()) for path in (made.folder / "run" / "sessions").glob("*/end.json")]
+        assert (end["code"], end["cause"], end["rank"]) == (76, cause[1], rank) and end["host"], f"{name}: {end}"
+        said = subprocess.run([PROGRAM, "status", made.folder / "run"], capture_output=True, text=True).stdout
+        assert f"exit code 76: {cause[1]}" in said, f"{name}: {said}"
     if phase not in ("start", "load"):
         dumps = list((made.folder / "run" / "sessions").glob("*/dumps/*.txt"))
         alive = ranks - (kind == "stop")
@@ -56,8 +63,9 @@ def stuck(expected, kind, phase, rank, ranks, mesh):
         assert all("stacks" in text and "last spans" in text for text in texts), f"{name}: {texts}"
         # A rank in the middle of a kernel without unwind tables shows no more than that kernel; one that waits shows all.
         assert any("run_job" in text for text in texts), f"{name}: {texts}"
-    made.run(ranks, *mesh)
-    assert made.hashes() == expected, f"{name}: other bits after the resume"
+    if expected:
+        made.run(ranks, *mesh)
+        assert made.hashes() == expected, f"{name}: other bits after the resume"
     return f"{name}: {seconds:.1f} s, {cause[1][:150]}"
 
 
@@ -96,10 +104,7 @@ def stop_signal_at(rank_of_signal):
     assert len(made.hashes()) == len(records)
 
 
-def main():
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+def one_branch():
     undisturbed = job("undisturbed")
     undisturbed.run(1)
     expected = undisturbed.hashes()
@@ -108,13 +113,35 @@ def main():
     cases = [("stop", phase, 1, 2, ulysses) for phase in ("start", "load", "text", "denoise", "decode", "hand_over", "wait", "drain")]
     cases += [("stop", "denoise", 0, 2, ulysses), ("stop", "wait", 0, 2, replicas), ("stop", "wait", 2, 3, replicas)]
     cases += [("hang", phase, 1, 2, ulysses) for phase in ("load", "denoise", "decode")]
-    with ThreadPoolExecutor(2) as pool:  # they wait more than they work
-        for line in pool.map(lambda case: stuck(expected, *case), cases):
-            print(line, flush=True)
+    run_cases(expected, cases)
     print(f"SIGUSR2: {dump_on_request(expected)} dumps, and the job went on", flush=True)
     for rank in (0, 2):
         stop_signal_at(rank)
     print("SIGUSR1 at rank 0 and at rank 2: stopped cleanly, completed")
+
+
+def cfg_halves():
+    """Ranks 0 and 1 are the first half, 2 and 3 the second; r0 and r4 run both branches, the others the first alone."""
+    records = [dict(r, negative_prompt="rain", true_cfg_scale=3.0) if i % 4 == 0 else r for i, r in enumerate(RECORDS)]
+    mesh = ["--set=mesh.cfg=2", "--set=mesh.ulysses=2"]
+    cases = [(kind, phase, rank, "r2") for kind in ("hang", "stop") for phase, rank in
+             [("start", 1), ("load", 3), ("text", 1), ("denoise", 1), ("decode", 3), ("hand_over", 1), ("wait", 3), ("drain", 2)]]
+    cases += [("hang", "denoise", 3, "r2"), ("hang", "denoise", 0, "r4"), ("hang", "denoise", 3, "r4"), ("hang", "text", 2, "r4"),
+              ("hang", "start", 0, "r2"), ("hang", "drain", 0, "r2")]
+    run_cases(None, [(kind, phase, rank, 4, mesh, record, records) for kind, phase, rank, record in cases])
+
+
+def run_cases(expected, cases):
+    with ThreadPoolExecutor(2) as pool:  # they wait more than they work
+        for line in pool.map(lambda case: stuck(expected, *case), cases):
+            print(line, flush=True)
+
+
+def main():
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    {"one_branch": one_branch, "cfg_halves": cfg_halves}[MESH]()
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class PeerExchange final : public SequenceExchange {
       copy_heads(own);
     } else {
       PeerSignals const signals = peers_.signals_for("branch share_heads");
+      // comm: branch
       ops::cuda::share_heads(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows,
                              places_, &signals);
     }
@@ -116,6 +117,7 @@ class PeerExchange final : public SequenceExchange {
     }
     ensure(begin == results.size(1), "every row has an owner");
     scatter.first_row = begin * layout_.ulysses / layout_.ulysses_degree;
+    // comm: branch
     ops::cuda::scatter_rows(results, scatter, peers_.signals_for("branch return_tokens"));
     return place;
   }
@@ -173,6 +175,7 @@ class PeerExchange final : public SequenceExchange {
       places.key_value[peer] = {mine.narrow(0, query_size, 2 * query_size).data_ptr(), rows, 0,
                                 own.text_rows};
     }
+    // comm: branch
     ops::cuda::share_heads(own.qkv, own.text_norms, own.image_norms, own.rotary, own.text_rows,
                            places, nullptr);
     std::int64_t const row_bytes = row * staged.element_size();
@@ -185,6 +188,7 @@ class PeerExchange final : public SequenceExchange {
                    {2 * row_bytes, own.text_rows, rows, images_});
     }
     copies_.join();
+    // comm: branch
     ops::cuda::finish_copies(peers_.signals_for("branch share_heads"));
   }
 

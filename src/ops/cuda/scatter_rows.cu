@@ -29,6 +29,7 @@ __global__ void __launch_bounds__(threads)
     auto const count = static_cast<unsigned>(scatter.row_bytes / 16);
     for (unsigned i = lane; i < count; i += 32) to[i] = from[i];
   }
+  // comm: branch
   finish_exchange(signals);
 }
 

@@ -66,6 +66,7 @@ __global__ void __launch_bounds__(rotate_threads)
                        __grid_constant__ PeerSignals const signals) {
   leave_mark(signals.mark);
   write_heads<T, HeadSize>(call, places);
+  // comm: branch
   finish_exchange(signals);
 }
 
@@ -79,6 +80,7 @@ __global__ void __launch_bounds__(rotate_threads, staging_blocks_per_sm)
 
 __global__ void finish_copies_kernel(__grid_constant__ PeerSignals const signals) {
   leave_mark(signals.mark);
+  // comm: branch
   finish_exchange(signals);
 }
 
