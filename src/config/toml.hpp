@@ -4,6 +4,8 @@
 // U+00A1 to U+0499 (and of some ranges more) ever comes, which is undefined behaviour for a German
 // word outside of quotes. Such a letter is no white space. The header of that test is included
 // first, and only there TOML_UNREACHABLE means "no".
+#include <cstdint>
+
 #include <toml++/impl/preprocessor.h>
 
 #pragma push_macro("TOML_UNREACHABLE")

@@ -68,6 +68,8 @@ def compile_alone(header, commands, build):
         if "-include" in words:
             at = words.index("-include")
             del words[at:at + 2]
+    if not any(word.startswith("-DDITBATCH_CUDA=") for word in words):
+        words.append("-DDITBATCH_CUDA=0")  # as in every file that includes a header which asks
     unit = build / "headers_alone" / header.relative_to(source).with_suffix(".cpp")
     unit.parent.mkdir(parents=True, exist_ok=True)
     text = f'#include "{header.relative_to(source).as_posix()}"\n'
