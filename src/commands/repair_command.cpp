@@ -7,6 +7,7 @@
 #include "commands/commands.hpp"
 #include "core/error.hpp"
 #include "output/repair_run.hpp"
+#include "output/run_paths.hpp"
 #include "run/run_lock.hpp"
 
 namespace ditbatch {
@@ -19,11 +20,8 @@ namespace fs = std::filesystem;
 // shards of all of them.
 std::vector<std::unique_ptr<RunLock>> lock_all_parts(std::string const& run_dir) {
   std::vector<std::string> parts{""};
-  std::error_code none_yet;
-  for (auto const& entry : fs::directory_iterator(run_dir + "/.work", none_yet)) {
-    std::string const name = entry.path().filename();
-    if (name.rfind("lock.p", 0) == 0 && name.find('.', 6) == std::string::npos)
-      parts.push_back(name.substr(5));
+  for (PartFile const& file : lock_files(run_dir)) {
+    if (!file.part.empty()) parts.push_back(file.part);
   }
   std::vector<std::unique_ptr<RunLock>> locks;
   for (std::string const& part : parts) locks.push_back(std::make_unique<RunLock>(run_dir, part));

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
@@ -114,22 +113,14 @@ std::string png_name(ShardRow const& row, std::string const& where) {
 // Lines for one folder, which appear under their name when all are written.
 class MetadataFile {
  public:
-  explicit MetadataFile(std::string const& folder)
-      : path_(folder + "/metadata.jsonl"), file_(path_ + ".new", std::ios::trunc) {}
+  explicit MetadataFile(std::string const& folder) : file_(folder + "/metadata.jsonl") {}
   void add(json const& line) {
-    file_ << line.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+    file_.write(line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
   }
-  void finish() {
-    file_.close();
-    require(!file_.fail(), ExitCode::io,
-            "cannot write " + path_ + " (" + std::strerror(errno) + "; " + free_space_text(path_) +
-                ")");
-    fs::rename(path_ + ".new", path_);
-  }
+  void finish() { file_.finish(); }
 
  private:
-  std::string path_;
-  std::ofstream file_;
+  FileReplacement file_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "output/run_paths.hpp"
 
 namespace ditbatch {
 
@@ -20,7 +21,7 @@ constexpr std::uint16_t writer_thread = 1;
 
 OutputWriter::OutputWriter(WriterOptions options, PublishGate& gate, Trace& trace)
     : options_(std::move(options)), gate_(gate), trace_(trace) {
-  std::filesystem::create_directories(options_.run_dir + "/.work");
+  std::filesystem::create_directories(work_folder(options_.run_dir));
   thread_ = std::thread([this] { run(); });
 }
 
@@ -122,9 +123,9 @@ void OutputWriter::write(ShardRow row) {
   auto found = open_.find(size);
   if (found == open_.end()) {
     std::string const path =
-        options_.run_dir + "/.work/partial-" + (options_.part.empty() ? "" : options_.part + "-") +
-        "s" + std::to_string(options_.session) + "-r" + std::to_string(options_.replica) + "-" +
-        std::to_string(partial_count_++) + ".h5";
+        partial_path(options_.run_dir, options_.part,
+                     "s" + std::to_string(options_.session) + "-r" +
+                         std::to_string(options_.replica) + "-" + std::to_string(partial_count_++));
     ShardFile file = ShardFile::create(
         path, {row.width, row.height, options_.output.compression, options_.phase_names});
     found = open_.emplace(size, OpenShard{std::move(file), 0, 0, now_ns(), now_ns()}).first;
@@ -174,8 +175,8 @@ void OutputWriter::publish(std::string const& size) {
   std::int64_t const height_px = shard.file.height_px();
   shard.file.finish();
   int const number = gate_.next_shard_number(width_px, height_px);
-  gate_.published(publish_shard(partial, options_.run_dir,
-                                shard_path(width_px, height_px, number, options_.part)));
+  gate_.published(
+      publish_shard(partial, options_.run_dir, shard_path({size, number, options_.part})));
   open_.erase(size);
 }
 

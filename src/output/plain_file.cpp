@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 namespace ditbatch {
 
@@ -23,7 +25,7 @@ void require_done(ssize_t result, char const* call) {
 void DescriptorTraits::close(Handle handle) noexcept { ::close(handle); }
 
 UniqueDescriptor open_file(std::string const& path, int flags) {
-  UniqueDescriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0666));
+  UniqueDescriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0664));
   require_done(file.get(), "open");
   return file;
 }
@@ -69,6 +71,55 @@ void sync_file(int file) { require_done(::fsync(file), "fsync"); }
 void sync_folder_of(std::string const& path) {
   fs::path const folder = fs::path(path).parent_path();
   sync_file(open_file(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY).get());
+}
+
+namespace {
+
+std::string fresh_path(std::string const& path) { return path + ".new"; }
+
+// Calls the function, with what it was to write in the text of its error.
+template <class Function>
+auto naming_bytes(std::string const& path, std::uint64_t size_bytes, Function function) {
+  try {
+    return function();
+  } catch (std::system_error const& error) {
+    throw Error(ExitCode::io, "cannot write the " + std::to_string(size_bytes) + " bytes of " +
+                                  path + " (" + error.what() + "; " + free_space_text(path) +
+                                  ") check space, quota and permissions");
+  }
+}
+
+}  // namespace
+
+FileReplacement::FileReplacement(std::string path) : path_(std::move(path)) {
+  naming_bytes(path_, 0, [&] {
+    remove_file(fresh_path(path_));  // of a process that died
+    file_ = open_file(fresh_path(path_), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+  });
+}
+
+FileReplacement::~FileReplacement() {
+  if (file_) ::unlink(fresh_path(path_).c_str());
+}
+
+void FileReplacement::write(std::string const& text) {
+  std::uint64_t const at = std::exchange(size_bytes_, size_bytes_ + text.size());
+  naming_bytes(path_, size_bytes_, [&] { write_at(file_.get(), text.data(), text.size(), at); });
+}
+
+void FileReplacement::finish() {
+  naming_bytes(path_, size_bytes_, [&] {
+    sync_file(file_.get());
+    require_done(std::rename(fresh_path(path_).c_str(), path_.c_str()), "rename");
+    require_done(::close(file_.release()), "close");
+    sync_folder_of(path_);
+  });
+}
+
+void replace_file(std::string const& path, std::string const& text) {
+  FileReplacement file(path);
+  file.write(text);
+  file.finish();
 }
 
 void remove_file(std::string const& path) {

@@ -19,6 +19,7 @@ using UniqueDescriptor = UniqueHandle<DescriptorTraits>;
 
 // Calls of the system on plain files. They throw std::system_error with the name of the call.
 
+/// A file that it makes can be read by all and written by owner and group, less the umask.
 [[nodiscard]] UniqueDescriptor open_file(std::string const& path, int flags);
 [[nodiscard]] std::uint64_t size_of_file(int file);
 /// All of the bytes; those beyond the end of the file are zeros.
@@ -28,6 +29,26 @@ void set_size(int file, std::uint64_t size_bytes);
 void sync_file(int file);
 /// Makes the names in the file's folder durable.
 void sync_folder_of(std::string const& path);
+/// A new version of a small file, which takes its place as a whole when it is finished: written
+/// beside it, durable, renamed. No link is followed, and nobody else may write the file. Without
+/// finish() nothing is left. The functions throw Error(io).
+class FileReplacement {
+ public:
+  explicit FileReplacement(std::string path);
+  FileReplacement(FileReplacement&&) noexcept = default;
+  FileReplacement& operator=(FileReplacement&&) noexcept = default;
+  ~FileReplacement();
+  void write(std::string const& text);
+  void finish();
+
+ private:
+  std::string path_;
+  UniqueDescriptor file_;
+  std::uint64_t size_bytes_ = 0;
+};
+/// Replaces a small file by this text.
+void replace_file(std::string const& path, std::string const& text);
+
 /// A file that is not there is as good as removed.
 void remove_file(std::string const& path);
 

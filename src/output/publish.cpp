@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -24,13 +22,11 @@ using nlohmann::json;
 namespace {
 
 [[noreturn]] void fail(std::string const& path, char const* what) {
-  throw Error(ExitCode::io, path + ": " + what + " failed (" + std::strerror(errno) + "; " +
-                                free_space_text(path) + ") check space, quota and permissions");
+  throw io_error(path, std::system_error(errno, std::generic_category(), what));
 }
 
 void sync(std::string const& path, int flags) {
-  UniqueDescriptor const file(::open(path.c_str(), flags | O_CLOEXEC));
-  if (!file || ::fsync(file.get()) != 0) fail(path, "fsync");
+  naming_file(path, [&] { sync_file(open_file(path, flags).get()); });
 }
 
 // rename() that refuses to replace. Where the kernel or file system cannot: a hard link, which
@@ -52,8 +48,8 @@ bool ends_in_mid_line(int file) {
 }
 
 void append_line(std::string const& path, std::string const& line) {
-  UniqueDescriptor file(::open(path.c_str(), O_CREAT | O_APPEND | O_RDWR | O_CLOEXEC, 0666));
-  if (!file) fail(path, "open");
+  UniqueDescriptor file =
+      naming_file(path, [&] { return open_file(path, O_CREAT | O_APPEND | O_RDWR); });
   std::string const text = (ends_in_mid_line(file.get()) ? "\n" : "") + line + "\n";
   if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     std::string const what = "write of " + std::to_string(text.size()) + " bytes";
@@ -63,19 +59,19 @@ void append_line(std::string const& path, std::string const& line) {
   if (::close(file.release()) != 0) fail(path, "close");
 }
 
+std::string index_text(IndexLine const& line) {
+  return json{
+      {"file", line.file}, {"rows", line.rows}, {"bytes", line.bytes}, {"sha256", line.sha256}}
+      .dump();
+}
+
+std::string failed_text(FailedLine const& line) {
+  return json{
+      {"id", line.id}, {"index", line.index}, {"attempts", line.attempts}, {"error", line.error}}
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 }  // namespace
-
-std::string size_folder(std::int64_t width_px, std::int64_t height_px) {
-  return std::to_string(width_px) + "x" + std::to_string(height_px);
-}
-
-std::string shard_path(std::int64_t width_px, std::int64_t height_px, int number,
-                       std::string const& part) {
-  char digits[16];
-  std::snprintf(digits, sizeof digits, "%06d", number);
-  return "shards/" + size_folder(width_px, height_px) + "/" + (part.empty() ? "" : part + "-") +
-         digits + ".h5";
-}
 
 PublishedShard publish_shard(std::string const& partial, std::string const& run_dir,
                              std::string const& file) {
@@ -120,11 +116,7 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
 }
 
 void append_index_line(std::string const& path, PublishedShard const& shard) {
-  append_line(path, json{{"file", shard.file},
-                         {"rows", shard.rows},
-                         {"bytes", shard.bytes},
-                         {"sha256", to_hex(shard.sha256)}}
-                        .dump());
+  append_line(path, index_text({shard.file, shard.rows, shard.bytes, to_hex(shard.sha256)}));
 }
 
 std::vector<IndexLine> read_index_lines(std::string const& path) {
@@ -143,11 +135,7 @@ std::vector<IndexLine> read_index_lines(std::string const& path) {
 }
 
 void append_failed_line(std::string const& path, FailedLine const& line) {
-  append_line(path, json{{"id", line.id},
-                         {"index", line.index},
-                         {"attempts", line.attempts},
-                         {"error", line.error}}
-                        .dump(-1, ' ', false, json::error_handler_t::replace));
+  append_line(path, failed_text(line));
 }
 
 std::vector<FailedLine> read_failed_lines(std::string const& path) {
@@ -167,35 +155,29 @@ std::vector<FailedLine> read_failed_lines(std::string const& path) {
 
 namespace {
 
-// All lines or the old file: written beside it, then moved over it.
-template <class Lines, class Append>
-void replace_lines(std::string const& path, Lines const& lines, Append append) {
-  std::string const fresh = path + ".new";
-  fs::remove(fresh);
-  for (auto const& line : lines) append(fresh, line);
+// All lines or the old file.
+template <class Lines, class TextOf>
+void replace_lines(std::string const& path, Lines const& lines, TextOf text_of) {
   if (lines.empty()) {
-    fs::remove(path);
-  } else if (std::rename(fresh.c_str(), path.c_str()) != 0) {
-    fail(path, "rename");
+    naming_file(path, [&] {
+      remove_file(path);
+      sync_folder_of(path);
+    });
+    return;
   }
-  fs::path const folder = fs::path(path).parent_path();
-  sync(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY);
+  std::string text;
+  for (auto const& line : lines) text += text_of(line) + "\n";
+  replace_file(path, text);
 }
 
 }  // namespace
 
 void write_failed_lines(std::string const& path, std::vector<FailedLine> const& lines) {
-  replace_lines(path, lines, append_failed_line);
+  replace_lines(path, lines, failed_text);
 }
 
 void write_index_lines(std::string const& path, std::vector<IndexLine> const& lines) {
-  replace_lines(path, lines, [](std::string const& fresh, IndexLine const& line) {
-    append_line(fresh, json{{"file", line.file},
-                            {"rows", line.rows},
-                            {"bytes", line.bytes},
-                            {"sha256", line.sha256}}
-                           .dump());
-  });
+  replace_lines(path, lines, index_text);
 }
 
 }  // namespace ditbatch

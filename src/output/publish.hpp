@@ -18,12 +18,6 @@ struct PublishedShard {
   std::vector<ImageKey> keys;
 };
 
-/// "1024x768"
-[[nodiscard]] std::string size_folder(std::int64_t width_px, std::int64_t height_px);
-/// "shards/1024x768/000012.h5", or "shards/1024x768/p0007-000012.h5" for a part of an array.
-[[nodiscard]] std::string shard_path(std::int64_t width_px, std::int64_t height_px, int number,
-                                     std::string const& part);
-
 /// Moves a finished partial shard to its published name: reopens it read-only, recounts, compares
 /// every hash, takes its write permission, flushes, renames without ever replacing a file, flushes
 /// the folder. Throws Error(io) and publishes nothing if anything is wrong. `file` is relative to

@@ -1,7 +1,6 @@
 #include "output/repair_run.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -11,8 +10,6 @@
 #include "output/withdraw_rows.hpp"
 
 namespace ditbatch {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -53,9 +50,12 @@ bool is_whole(std::string const& run_dir, std::string const& file, std::size_t s
           listed->second.sha256 == to_hex(sha256_of_file(run_dir + "/" + file)));
 }
 
-std::string part_of(std::string const& file) {
-  std::string const name = fs::path(file).filename();
-  return name[0] == 'p' ? name.substr(0, name.find('-')) : "";
+// What numbers the shards of a size and part.
+std::string numbering(ShardName const& name) { return name.part + "/" + name.size; }
+
+// A file with a name of another program's is as good as a shard of the whole folder.
+ShardName name_of(std::string const& file) {
+  return parse_shard_path(file).value_or(ShardName{size_of_shard(file), 0, ""});
 }
 
 }  // namespace
@@ -68,10 +68,9 @@ RepairReport repair_run(std::string const& run_dir) {
   std::vector<std::string> const files = shard_files(run_dir);
   std::map<std::string, IndexLine> const index = read_all_indexes(run_dir);
   for (std::string const& file : files) {
-    fs::path const path(file);
-    std::string const digits = path.stem().string().substr(path.stem().string().size() - 6);
-    int& next = next_number[part_of(file) + "/" + path.parent_path().filename().string()];
-    next = std::max(next, std::atoi(digits.c_str()) + 1);
+    ShardName const name = name_of(file);
+    int& next = next_number[numbering(name)];
+    next = std::max(next, name.number + 1);
   }
   for (std::string const& file : files) {
     std::vector<std::uint64_t> kept;
@@ -84,9 +83,9 @@ RepairReport repair_run(std::string const& run_dir) {
     } catch (Error const& error) {
       report.lines.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
     }
-    std::string const part = part_of(file);
-    int& next = next_number[part + "/" + fs::path(file).parent_path().filename().string()];
-    Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, part, next);
+    ShardName const name = name_of(file);
+    int& next = next_number[numbering(name)];
+    Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, name.part, next);
     if (withdrawal.published) next += 1;
     report.withdrawn_shards += 1;
     report.lines.push_back(file + ": moved to " + withdrawal.moved_to +
@@ -96,13 +95,8 @@ RepairReport repair_run(std::string const& run_dir) {
                                 : ", no image of it was sound"));
   }
   // Indexes are caches: they are made from the shards again.
-  for (auto const& entry : fs::directory_iterator(run_dir)) {
-    std::string const name = entry.path().filename();
-    if (name.rfind("index", 0) == 0 && entry.path().extension() == ".jsonl") {
-      std::string const part = name == "index.jsonl" ? "" : name.substr(6, name.size() - 12);
-      rebuild_index(entry.path(), run_dir, scan_run(run_dir, part), part);
-    }
-  }
+  for (PartFile const& file : index_files(run_dir))
+    rebuild_index(file.path, run_dir, scan_run(run_dir, file.part), file.part);
   return report;
 }
 

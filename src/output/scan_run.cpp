@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -20,68 +18,27 @@ namespace ditbatch {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-// "000012.h5" or "p0007-000012.h5" of this part -> 12
-std::optional<int> shard_number(std::string const& name, std::string const& part) {
-  std::string const prefix = part.empty() ? "" : part + "-";
-  if (name.size() != prefix.size() + 9 || name.rfind(prefix, 0) != 0 ||
-      name.substr(name.size() - 3) != ".h5")
-    return std::nullopt;
-  std::string const digits = name.substr(prefix.size(), 6);
-  if (digits.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-  return std::atoi(digits.c_str());
-}
-
-std::vector<fs::path> sorted_entries(fs::path const& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (auto const& entry : fs::directory_iterator(folder, error)) entries.push_back(entry.path());
-  std::sort(entries.begin(), entries.end());
-  return entries;
-}
-
-}  // namespace
-
-std::vector<std::string> shard_files(std::string const& run_dir) {
-  std::vector<std::string> files;
-  for (fs::path const& size : sorted_entries(run_dir + "/shards")) {
-    for (fs::path const& file : sorted_entries(size)) {
-      if (file.extension() == ".h5")
-        files.push_back("shards/" + size.filename().string() + "/" + file.filename().string());
-    }
-  }
-  return files;
-}
-
 RunContents scan_run(std::string const& run_dir, std::string const& part) {
   RunContents contents;
   contents.shards = shard_files(run_dir);
   for (std::string const& name : contents.shards) {
-    fs::path const file = fs::path(run_dir) / name;
-    if (auto const number = shard_number(file.filename(), part)) {
-      int& next = contents.next_shard_number[file.parent_path().filename()];
-      next = std::max(next, *number + 1);
+    if (auto const parsed = parse_shard_path(name); parsed && parsed->part == part) {
+      int& next = contents.next_shard_number[parsed->size];
+      next = std::max(next, parsed->number + 1);
     }
+    std::string const file = run_dir + "/" + name;
     ShardFile const shard = ShardFile::open(file, H5Access::read);
-    require(
-        shard.is_complete(), ExitCode::io,
-        file.string() + ": a published shard is not complete (it was changed) run ditbatch repair");
+    require(shard.is_complete(), ExitCode::io,
+            file + ": a published shard is not complete (it was changed) run ditbatch repair");
     for (RowKey& key : shard.read_keys()) {
       auto const [at, is_new] =
           contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record_sha256);
       if (!is_new)
-        log_warning(file.string() + ": " + image_name(at->first) +
+        log_warning(file + ": " + image_name(at->first) +
                     " stands in an earlier shard too (run ditbatch repair)");
     }
   }
-  std::string const prefix = "partial-" + (part.empty() ? "" : part + "-");
-  for (fs::path const& file : sorted_entries(run_dir + "/.work")) {
-    std::string const name = file.filename();
-    bool const others = part.empty() && name.rfind("partial-p", 0) == 0;
-    if (name.rfind(prefix, 0) == 0 && !others && file.extension() == ".h5")
-      contents.partials.push_back(file);
-  }
+  contents.partials = partial_files(run_dir, part);
   return contents;
 }
 
@@ -125,8 +82,7 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows)
     kept.finish();
     return path;
   }
-  fs::path copy = path;
-  copy.replace_filename(copy.stem().string() + "-cut.h5");
+  std::string const copy = cut_path(path);
   remove_with_journal(copy);
   ShardFile kept = ShardFile::create(copy, shard.options());
   for (std::uint64_t const row : rows) kept.append(shard.read(row, ShardFile::Part::everything));
@@ -164,8 +120,9 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
     return salvage;
   }
   salvage.kept_rows = good.rows.size();
-  int& next = contents.next_shard_number[size_folder(shard->width_px(), shard->height_px())];
-  std::string const file = shard_path(shard->width_px(), shard->height_px(), next, part);
+  std::string const size = size_folder(shard->width_px(), shard->height_px());
+  int& next = contents.next_shard_number[size];
+  std::string const file = shard_path({size, next, part});
   std::string const finished = finish_with(std::move(*shard), good.rows);
   salvage.published = publish_shard(finished, run_dir, file);
   next += 1;
@@ -188,9 +145,8 @@ std::string name_of_row(ShardFile const& shard, std::uint64_t row) {
 
 std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir) {
   std::map<std::string, IndexLine> lines;
-  for (fs::path const& file : sorted_entries(run_dir)) {
-    if (file.filename().string().rfind("index", 0) != 0 || file.extension() != ".jsonl") continue;
-    for (IndexLine const& line : read_index_lines(file)) lines[line.file] = line;
+  for (PartFile const& file : index_files(run_dir)) {
+    for (IndexLine const& line : read_index_lines(file.path)) lines[line.file] = line;
   }
   return lines;
 }
@@ -203,7 +159,8 @@ void rebuild_index(std::string const& path, std::string const& run_dir, RunConte
   std::vector<IndexLine> lines;
   bool is_changed = false;
   for (std::string const& shard : contents.shards) {
-    if (!shard_number(fs::path(shard).filename(), part)) continue;
+    auto const parsed = parse_shard_path(shard);
+    if (!parsed || parsed->part != part) continue;
     std::string const full = run_dir + "/" + shard;
     auto const found = known.find(shard);
     if (found != known.end()) {
@@ -217,19 +174,13 @@ void rebuild_index(std::string const& path, std::string const& run_dir, RunConte
   if (is_changed || lines.size() != old.size()) write_index_lines(path, lines);
 }
 
-std::string session_folder(std::string const& run_dir, int session) {
-  char digits[16];
-  std::snprintf(digits, sizeof digits, "%04d", session);
-  return run_dir + "/sessions/" + digits;
-}
-
 int make_session_folder(std::string const& run_dir) {
   fs::create_directories(run_dir + "/sessions");
   int session = 1;
   // create_directory says whether this call made it: two jobs of an array never take one number.
   while (!fs::create_directory(session_folder(run_dir, session))) ++session;
-  for (char const* name : {"/trace", "/logs"})
-    fs::create_directory(session_folder(run_dir, session) + name);
+  SessionPaths const paths = session_paths(run_dir, session);
+  for (std::string const& folder : {paths.trace, paths.logs}) fs::create_directory(folder);
   return session;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "output/publish.hpp"
+#include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch {
@@ -17,9 +18,6 @@ struct RunContents {
   std::vector<std::string> shards;               // relative to the run folder, sorted
   std::vector<std::string> partials;             // absolute, left by a job that ended early
 };
-
-/// The published shards, relative to the run folder, sorted; whatever they hold.
-[[nodiscard]] std::vector<std::string> shard_files(std::string const& run_dir);
 
 /// `part` is "" for all shards' numbers, or like "p0007": then numbers and partial shards are that
 /// part's.
@@ -53,6 +51,5 @@ void rebuild_index(std::string const& path, std::string const& run_dir, RunConte
 
 /// Makes sessions/NNNN, the next free number, and returns it.
 [[nodiscard]] int make_session_folder(std::string const& run_dir);
-[[nodiscard]] std::string session_folder(std::string const& run_dir, int session);
 
 }  // namespace ditbatch

@@ -103,7 +103,7 @@ void verify_shard(std::string const& run_dir, std::string const& file, SeenImage
     if (!shard.is_complete()) report.problems.push_back(file + ": is not marked complete");
     if (!shard.is_even())
       report.problems.push_back(file + ": its columns have different numbers of rows");
-    if (fs::path(file).parent_path().filename() != size_folder(shard.width_px(), shard.height_px()))
+    if (size_of_shard(file) != size_folder(shard.width_px(), shard.height_px()))
       report.problems.push_back(file + ": stands in the folder of another image size");
     verify_rows(shard, file, seen, report);
   } catch (Error const& error) {

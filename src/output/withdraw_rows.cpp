@@ -11,17 +11,6 @@ namespace ditbatch {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-// A name that no file has: a shard with the same number may have been withdrawn before.
-fs::path free_name(fs::path const& folder, std::string const& stem) {
-  fs::path path = folder / (stem + ".h5");
-  for (int i = 1; fs::exists(path); ++i) path = folder / (stem + "-" + std::to_string(i) + ".h5");
-  return path;
-}
-
-}  // namespace
-
 void copy_rows(std::string const& from, std::vector<std::uint64_t> const& rows,
                std::string const& to) {
   ShardFile const source = ShardFile::open(from, H5Access::read);
@@ -34,21 +23,18 @@ Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
                          std::vector<std::uint64_t> const& kept, std::string const& part,
                          int number) {
   std::string const full = run_dir + "/" + file;
-  std::string const size = fs::path(file).parent_path().filename();
-  std::string const stem = size + "-" + fs::path(file).stem().string();
-  std::string const copy =
-      run_dir + "/.work/partial-" + (part.empty() ? "" : part + "-") + "kept-of-" + stem + ".h5";
+  std::string const copy = partial_path(
+      run_dir, part, "kept-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
   std::string target;
   if (!kept.empty()) {
     remove_with_journal(copy);  // of an attempt that was cut off
     copy_rows(full, kept, copy);
     ShardFile const finished = ShardFile::open(copy, H5Access::read);
-    target = shard_path(finished.width_px(), finished.height_px(), number, part);
+    target = shard_path({size_folder(finished.width_px(), finished.height_px()), number, part});
   }
-  fs::path const folder = fs::path(run_dir) / ".work" / "withdrawn";
-  fs::create_directories(folder);
   Withdrawal withdrawal;
-  withdrawal.moved_to = free_name(folder, stem);
+  withdrawal.moved_to = withdrawn_path(run_dir, file);
+  fs::create_directories(fs::path(withdrawal.moved_to).parent_path());
   std::error_code error;
   fs::rename(full, withdrawal.moved_to, error);
   require(!error, ExitCode::io,
@@ -69,7 +55,7 @@ void withdraw_images(std::string const& run_dir, std::string const& part,
       if (images.count({keys[row].id, keys[row].index}) == 0) kept.push_back(row);
     }
     if (kept.size() == keys.size()) continue;
-    int& next = next_number[fs::path(file).parent_path().filename()];
+    int& next = next_number[size_of_shard(file)];
     if (withdraw_rows(run_dir, file, kept, part, next).published) next += 1;
   }
 }

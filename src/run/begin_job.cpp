@@ -1,24 +1,18 @@
 #include "run/begin_job.hpp"
 
-#include <cstdio>
 #include <vector>
 
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "mesh/device_mesh.hpp"
+#include "output/run_paths.hpp"
 #include "output/scan_run.hpp"
 #include "output/write_text.hpp"
 #include "run/session_folder.hpp"
 #include "supervise/last_words.hpp"
 
 namespace ditbatch {
-
-std::string rank_name(int rank) {
-  char name[16];
-  std::snprintf(name, sizeof name, "rank-%04d", rank);
-  return name;
-}
 
 namespace {
 

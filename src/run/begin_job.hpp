@@ -44,7 +44,4 @@ struct JobStart {
 void describe_session(Supervision& supervision, RunConfig const& config, JobStart const& start,
                       ChosenDevice const& device);
 
-/// "rank-0007", for the files of a rank.
-[[nodiscard]] std::string rank_name(int rank);
-
 }  // namespace ditbatch

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "config/load_run_config.hpp"
-#include "output/publish.hpp"
+#include "output/run_paths.hpp"
 
 namespace ditbatch {
 

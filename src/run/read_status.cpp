@@ -57,29 +57,22 @@ std::uint64_t published_images(std::string const& run_dir) {
 
 // The parts of an array job have sessions of their own: no session's count is that of the folder.
 bool has_parts(std::string const& run_dir) {
-  auto const entries = fs::directory_iterator(run_dir);
-  return std::any_of(begin(entries), end(entries), [](fs::directory_entry const& entry) {
-    return entry.path().filename().string().rfind("index.p", 0) == 0;
-  });
+  std::vector<PartFile> const files = index_files(run_dir);
+  return std::any_of(files.begin(), files.end(),
+                     [](PartFile const& file) { return !file.part.empty(); });
 }
 
 void read_top_folder(std::string const& run_dir, RunStatus& status) {
-  for (auto const& entry : fs::directory_iterator(run_dir)) {
-    std::string const name = entry.path().filename();
-    if (name.rfind("failed", 0) == 0 && entry.path().extension() == ".jsonl")
-      status.failed += read_failed_lines(entry.path()).size();
-  }
-  std::error_code none;
-  for (auto const& entry : fs::directory_iterator(run_dir + "/sessions", none))
-    status.session = std::max(status.session, std::atoi(entry.path().filename().c_str()));
-  for (auto const& entry : fs::directory_iterator(run_dir + "/.work", none)) {
-    std::string const name = entry.path().filename();
-    if (name.rfind("lock", 0) != 0 || entry.path().extension() == ".next") continue;
-    json const owner = read_json(entry.path());
+  for (PartFile const& file : failed_files(run_dir))
+    status.failed += read_failed_lines(file.path).size();
+  std::vector<int> const sessions = session_numbers(run_dir);
+  if (!sessions.empty()) status.session = sessions.back();
+  for (PartFile const& file : lock_files(run_dir)) {
+    json const owner = read_json(file.path);
     if (!owner.is_object()) continue;
-    status.owners.push_back({name.size() > 5 ? name.substr(5) : "", owner.value("host", ""),
+    status.owners.push_back({file.part, owner.value("host", ""),
                              owner.value("pid", std::int64_t{0}), owner.value("job", ""),
-                             age_s(entry.path())});
+                             age_s(file.path)});
   }
 }
 
@@ -136,17 +129,17 @@ RunStatus read_status(std::string const& run_dir) {
   read_top_folder(run_dir, status);
   status.published = published_images(run_dir);
   if (status.session == 0) return status;
-  std::string const session = session_folder(run_dir, status.session);
-  json const begun = read_json(session + "/session.json");
+  SessionPaths const session = session_paths(run_dir, status.session);
+  json const begun = read_json(session.session_json);
   if (begun.is_object()) {
     status.layout = begun.value("layout", "");
     status.hardware = begun.value("hardware", "");
   }
-  read_metrics(session + "/metrics.prom", status);
-  read_ranks(session + "/ranks.json", status);
-  status.end = read_last_words(session);
-  if (status.end) status.end_age_s = age_s(session + "/end.json");
-  json const summary = read_json(session + "/summary.json");
+  read_metrics(session.metrics, status);
+  read_ranks(session.ranks, status);
+  status.end = read_last_words(session.folder);
+  if (status.end) status.end_age_s = age_s(session.end);
+  json const summary = read_json(session.summary);
   if (summary.is_object()) {
     status.has_summary = true;
     status.stop_reason = summary.value("stop_reason", "");

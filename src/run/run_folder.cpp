@@ -1,7 +1,6 @@
 #include "run/run_folder.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 
 #include "core/log.hpp"
@@ -11,18 +10,15 @@
 namespace ditbatch {
 
 std::string part_name(std::optional<ManifestPart> const& part) {
-  if (!part) return "";
-  char name[16];
-  std::snprintf(name, sizeof name, "p%04d", part->index);
-  return name;
+  return part ? part_name(part->index) : "";
 }
 
 RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInput& input)
     : part_(part_name(options.part)), lock_(config.job.run_dir, part_) {
   std::string const& run_dir = config.job.run_dir;
   std::string const& part = part_;
-  index_path = run_dir + "/index" + (part.empty() ? "" : "." + part) + ".jsonl";
-  failed_path = run_dir + "/failed" + (part.empty() ? "" : "." + part) + ".jsonl";
+  index_path = ditbatch::index_path(run_dir, part);
+  failed_path = ditbatch::failed_path(run_dir, part);
   contents = scan_run(run_dir, part);
   for (std::string const& partial : contents.partials) {
     Salvage const salvage = salvage_partial(partial, run_dir, part, contents);

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "output/plain_file.hpp"
+#include "output/run_paths.hpp"
 
 namespace ditbatch {
 
@@ -40,19 +40,20 @@ std::string read_file(std::string const& path) {
 }
 
 bool create_exclusively(std::string const& path, std::string const& text) {
-  int const file = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-  if (file < 0) {
-    require(errno == EEXIST, ExitCode::io,
-            "cannot create " + path + " (" + std::strerror(errno) + ")");
-    return false;
+  UniqueDescriptor file;
+  try {
+    file = open_file(path, O_CREAT | O_EXCL | O_WRONLY);
+  } catch (std::system_error const& error) {
+    if (error.code() == std::errc::file_exists) return false;
+    throw io_error(path, error);
   }
-  bool const written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  int const refusal = errno;
-  ::close(file);
-  if (!written) ::unlink(path.c_str());  // an empty lock names no owner: the next job would wait
-  require(written, ExitCode::io,
-          "cannot write the " + std::to_string(text.size()) + " bytes of " + path + " (" +
-              std::strerror(refusal) + "; " + free_space_text(path) + ")");
+  try {
+    write_at(file.get(), text.data(), text.size(), 0);
+  } catch (std::system_error const& error) {
+    ::unlink(path.c_str());  // an empty lock names no owner: the next job would wait
+    throw Error(ExitCode::io, "cannot write the " + std::to_string(text.size()) + " bytes of " +
+                                  path + " (" + error.what() + "; " + free_space_text(path) + ")");
+  }
   return true;
 }
 
@@ -82,8 +83,8 @@ std::string describe(std::string const& path) {
 }  // namespace
 
 RunLock::RunLock(std::string const& run_dir, std::string const& part) {
-  std::filesystem::create_directories(run_dir + "/.work");
-  path_ = run_dir + "/.work/lock" + (part.empty() ? "" : "." + part);
+  std::filesystem::create_directories(work_folder(run_dir));
+  path_ = lock_path(run_dir, part);
   char const* slurm_job = std::getenv("SLURM_JOB_ID");
   owner_ = json{{"host", host_name()},
                 {"pid", ::getpid()},
@@ -112,11 +113,11 @@ void RunLock::beat() {
   std::uint64_t counter = 0;
   std::unique_lock lock(mutex_);
   while (!ended_.wait_for(lock, interval, [this] { return end_; })) {
-    std::ofstream file(path_ + ".next");
-    file << owner_ << ",\"counter\":" << ++counter << "}";
-    file.close();
-    std::error_code failed;
-    if (file) std::filesystem::rename(path_ + ".next", path_, failed);
+    try {
+      replace_file(path_, owner_ + ",\"counter\":" + std::to_string(++counter) + "}");
+    } catch (Error const&) {
+      // The next one may come through; who looks waits for three.
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/trace.hpp"
+#include "output/run_paths.hpp"
 #include "run/allocation_end.hpp"
 
 namespace ditbatch {
@@ -35,7 +36,7 @@ bool StopRequest::must_stop() {
   if (now_s - last_look_s_ < 1.0) return false;
   last_look_s_ = now_s;
   std::error_code ignored;
-  if (std::filesystem::exists(options_.run_dir + "/STOP", ignored)) reason_ = "the file STOP";
+  if (std::filesystem::exists(stop_path(options_.run_dir), ignored)) reason_ = "the file STOP";
   if (deadline_unix_s_ != 0 && now_s >= deadline_unix_s_) reason_ = "the end of the allotted time";
   return !reason_.empty();
 }

@@ -23,10 +23,8 @@ namespace {
 // Of all parts.
 std::set<ImageKey> failed_images(std::string const& run_dir) {
   std::set<ImageKey> images;
-  for (auto const& entry : fs::directory_iterator(run_dir)) {
-    std::string const name = entry.path().filename();
-    if (name.rfind("failed", 0) != 0 || entry.path().extension() != ".jsonl") continue;
-    for (FailedLine const& line : read_failed_lines(entry.path()))
+  for (PartFile const& file : failed_files(run_dir)) {
+    for (FailedLine const& line : read_failed_lines(file.path))
       images.insert({line.id, line.index});
   }
   return images;
@@ -51,15 +49,12 @@ std::map<ImageKey, Sha256Digest> pixel_hashes(std::string const& run_dir) {
 }  // namespace
 
 RunConfig config_of_run(std::string const& run_dir, std::vector<std::string> const& overrides) {
-  std::vector<fs::path> sessions;
-  std::error_code error;
-  for (auto const& entry : fs::directory_iterator(run_dir + "/sessions", error))
-    sessions.push_back(entry.path());
+  std::vector<int> const sessions = session_numbers(run_dir);
   require(!sessions.empty(), ExitCode::io,
           run_dir + ": has no sessions (not a run folder, or nothing ran yet) check the path");
-  fs::path const last = *std::max_element(sessions.begin(), sessions.end());
   Problems problems;
-  RunConfig const config = load_run_config(last / "run.toml", overrides, problems);
+  RunConfig const config =
+      load_run_config(session_paths(run_dir, sessions.back()).run_toml, overrides, problems);
   problems.throw_if_any();
   return config;
 }
@@ -106,7 +101,7 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
   RunConfig config;
   RunOptions options;
   std::map<ImageKey, Sha256Digest> published;
-  std::string const folder = fs::absolute(run_dir + "/.work/regenerated");
+  std::string const folder = regenerated_folder(run_dir);
   // comm: all ranks
   on_first_rank(session, [&] {
     config = config_of_run(run_dir, overrides);

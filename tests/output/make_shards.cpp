@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "output/h5_handle.hpp"
 #include "output/output_writer.hpp"
+#include "output/run_paths.hpp"
 
 using namespace ditbatch;
 

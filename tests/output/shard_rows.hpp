@@ -12,6 +12,7 @@
 
 #include "output/h5_handle.hpp"
 #include "output/output_writer.hpp"
+#include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch::test {

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "output/export_run.hpp"
 #include "output/publish.hpp"
+#include "output/run_paths.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_rows.hpp"
 #include "output/verify_run.hpp"
@@ -22,7 +23,7 @@ namespace {
 PublishedShard publish_rows(ScratchFolder const& run, std::vector<ShardRow> const& rows, int number,
                             std::string const& part = "") {
   write_shard(run / ".work/partial.h5", rows);
-  return publish_shard(run / ".work/partial.h5", run.text(), shard_path(16, 8, number, part));
+  return publish_shard(run / ".work/partial.h5", run.text(), shard_path({"16x8", number, part}));
 }
 
 bool has_line(std::vector<std::string> const& lines, std::string const& a, std::string const& b) {
@@ -169,7 +170,7 @@ BOOST_AUTO_TEST_CASE(compare_measures_one_changed_byte) {
   std::vector<ShardRow> rows = make_rows(0, 4);
   auto const publish = [&](std::string const& run, std::vector<ShardRow> const& made) {
     write_shard(run + "/.work/partial.h5", made);
-    (void)publish_shard(run + "/.work/partial.h5", run, shard_path(16, 8, 0, ""));
+    (void)publish_shard(run + "/.work/partial.h5", run, shard_path({"16x8", 0, ""}));
   };
   publish(runs / "a", {rows[0], rows[1], rows[2]});
   std::uint8_t& byte = rows[1].pixels[5];

@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "output/publish.hpp"
+#include "output/run_paths.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_rows.hpp"
 
@@ -106,7 +107,7 @@ BOOST_AUTO_TEST_CASE(a_constant_image_has_no_deviation) {
 BOOST_AUTO_TEST_CASE(published_shards_are_read_only_and_never_replaced) {
   ScratchFolder const run;
   write_shard(run / ".work/partial-a.h5", make_rows(0, 3));
-  std::string const file = shard_path(16, 8, 0, "");
+  std::string const file = shard_path({"16x8", 0, ""});
   PublishedShard const first = publish_shard(run / ".work/partial-a.h5", run.text(), file);
   BOOST_TEST(file == "shards/16x8/000000.h5");
   BOOST_TEST(first.rows == 3);
@@ -162,7 +163,7 @@ BOOST_AUTO_TEST_CASE(a_corrupted_partial_is_not_published) {
     std::string const partial = run / ".work/partial.h5";
     fs::remove(partial);
     write_bytes(partial, bad);
-    std::string const file = shard_path(16, 8, static_cast<int>(i), "");
+    std::string const file = shard_path({"16x8", static_cast<int>(i), ""});
     try {
       (void)publish_shard(partial, run.text(), file);
       ShardFile const shard = ShardFile::open(run / file, H5Access::read);
@@ -210,7 +211,7 @@ BOOST_AUTO_TEST_CASE(published_and_broken_rows_are_cut_out) {
   ScratchFolder const run;
   std::vector<ShardRow> rows = make_rows(0, 10);
   write_shard(run / ".work/a.h5", {rows[2], rows[5]});
-  (void)publish_shard(run / ".work/a.h5", run.text(), shard_path(16, 8, 0, ""));
+  (void)publish_shard(run / ".work/a.h5", run.text(), shard_path({"16x8", 0, ""}));
   std::vector<ShardRow> left = rows;
   left[7].pixels[0] ^= 1;                  // does not fit its hash
   left.insert(left.begin() + 9, rows[0]);  // stands in the same file before

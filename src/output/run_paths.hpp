@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ditbatch {
+
+// Every name in a run folder, made and parsed here and nowhere else. A part is one job of an array
+// on one folder, "p0007"; "" is a job that works on the whole manifest. Paths begin with `run_dir`
+// but for those of shards, which are relative to it, as the index has them.
+//
+//     shards/1024x768/000012.h5       published; p0007-000012.h5 by a part
+//     index.jsonl, failed.jsonl       of the whole folder; index.p0007.jsonl of a part
+//     sessions/0003/                  one launch (SessionPaths)
+//     STOP                            made by somebody who wants the job to stop
+//     .work/lock, .work/lock.p0007    who works on the folder
+//     .work/partial-*.h5              shards being written; partial-p0007-*.h5 by a part
+//     .work/withdrawn/                shards that were taken out
+
+/// "p0007"
+[[nodiscard]] std::string part_name(int index);
+
+/// "1024x768"
+[[nodiscard]] std::string size_folder(std::int64_t width_px, std::int64_t height_px);
+
+struct ShardName {
+  std::string size;  // "1024x768"
+  int number = 0;    // without gaps for each size and part
+  std::string part;
+};
+/// "shards/1024x768/p0007-000012.h5": six digits, or as many as it takes.
+[[nodiscard]] std::string shard_path(ShardName const& name);
+/// Nothing where the file has another name than shard_path() makes.
+[[nodiscard]] std::optional<ShardName> parse_shard_path(std::string const& file);
+/// The files *.h5 in the folders under shards/, sorted; whatever they are called and hold.
+[[nodiscard]] std::vector<std::string> shard_files(std::string const& run_dir);
+/// The name of the folder that a shard lies in, "1024x768"
+[[nodiscard]] std::string size_of_shard(std::string const& file);
+
+[[nodiscard]] std::string index_path(std::string const& run_dir, std::string const& part);
+[[nodiscard]] std::string failed_path(std::string const& run_dir, std::string const& part);
+[[nodiscard]] std::string stop_path(std::string const& run_dir);
+
+/// A file that the whole folder has one of and each part another one.
+struct PartFile {
+  std::string path;
+  std::string part;
+};
+/// Those that are there, sorted.
+[[nodiscard]] std::vector<PartFile> index_files(std::string const& run_dir);
+[[nodiscard]] std::vector<PartFile> failed_files(std::string const& run_dir);
+[[nodiscard]] std::vector<PartFile> lock_files(std::string const& run_dir);
+
+[[nodiscard]] std::string work_folder(std::string const& run_dir);
+[[nodiscard]] std::string lock_path(std::string const& run_dir, std::string const& part);
+/// `rest` tells the partial shards of a part from each other.
+[[nodiscard]] std::string partial_path(std::string const& run_dir, std::string const& part,
+                                       std::string const& rest);
+/// The partial shards of this part, sorted.
+[[nodiscard]] std::vector<std::string> partial_files(std::string const& run_dir,
+                                                     std::string const& part);
+/// Where the rows of a partial shard are copied to that can be kept.
+[[nodiscard]] std::string cut_path(std::string const& partial);
+/// Where a published shard is moved to that is taken out; a name that no file has yet.
+[[nodiscard]] std::string withdrawn_path(std::string const& run_dir, std::string const& file);
+/// A run folder of its own for images that are made again to be compared.
+[[nodiscard]] std::string regenerated_folder(std::string const& run_dir);
+
+/// The files of one session.
+struct SessionPaths {
+  std::string folder;
+  std::string run_toml;      // the effective config
+  std::string session_json;  // who ran where, with what versions
+  std::string metrics;       // metrics.prom, while it runs
+  std::string ranks;         // ranks.json, while it runs
+  std::string summary;       // summary.json, at a good end
+  std::string end;           // end.json, at any end that could be told
+  std::string trace;         // folders, with files of rank_file()
+  std::string logs;
+  std::string dumps;
+};
+[[nodiscard]] SessionPaths session_paths(std::string const& run_dir, int session);
+/// "sessions/0003" beneath the run folder
+[[nodiscard]] std::string session_folder(std::string const& run_dir, int session);
+/// Numbers of the sessions that are there, rising.
+[[nodiscard]] std::vector<int> session_numbers(std::string const& run_dir);
+/// "rank-0012": how a rank's files begin
+[[nodiscard]] std::string rank_name(int rank);
+
+}  // namespace ditbatch
