@@ -10,6 +10,7 @@
 #include <set>
 
 #include "comm/mpi_comm.hpp"
+#include "core/bits_number.hpp"
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "core/host_error.hpp"
@@ -134,9 +135,10 @@ ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest 
   at::set_num_threads(1);
   ChosenDevice chosen;
   std::string const torch = std::string("torch ") + build_info::torch_version;
+  std::string const bits = ", bits " + std::to_string(bits_number);
   if (device < 0) {
     chosen.name = processor_name();
-    chosen.hardware = chosen.name + ", " + torch;
+    chosen.hardware = chosen.name + ", " + torch + bits;
     return chosen;
   }
 #if DITBATCH_CUDA
@@ -144,7 +146,7 @@ ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest 
   chosen.gpu_uuid = hardware.gpu_uuids[static_cast<std::size_t>(device)];
   chosen.driver = gpu_driver_version();
   chosen.name = use_cuda_device(chosen.device, request.share_gpu ? hardware.rank : -1);
-  chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions();
+  chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions() + bits;
 #else
   (void)hardware;
   (void)request;

@@ -2,12 +2,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "commands/commands.hpp"
 #include "core/error.hpp"
 #include "output/repair_run.hpp"
-#include "output/run_paths.hpp"
 #include "run/run_lock.hpp"
 
 namespace ditbatch {
@@ -15,18 +13,6 @@ namespace ditbatch {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The lock of the whole folder, and those of parts whose jobs run or died: repair touches the
-// shards of all of them.
-std::vector<std::unique_ptr<RunLock>> lock_all_parts(std::string const& run_dir) {
-  std::vector<std::string> parts{""};
-  for (PartFile const& file : lock_files(run_dir)) {
-    if (!file.part.empty()) parts.push_back(file.part);
-  }
-  std::vector<std::unique_ptr<RunLock>> locks;
-  for (std::string const& part : parts) locks.push_back(std::make_unique<RunLock>(run_dir, part));
-  return locks;
-}
 
 ExitCode repair(std::string const& run_dir) {
   require(fs::is_directory(run_dir), ExitCode::io,

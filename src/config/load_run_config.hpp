@@ -25,6 +25,9 @@ namespace ditbatch {
 /// counts as set.
 [[nodiscard]] RunConfig with_sampling_defaults(RunConfig config, Sampling const& defaults);
 
+/// As a config says it: "bf16"
+[[nodiscard]] std::string dtype_name(Dtype dtype);
+
 /// The effective config, in the form that parse_run_config() reads.
 [[nodiscard]] std::string to_toml(RunConfig const& config);
 

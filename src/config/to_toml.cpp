@@ -118,6 +118,13 @@ class ConfigWriter {
 
 }  // namespace
 
+std::string dtype_name(Dtype dtype) {
+  for (auto const& choice : config::dtypes) {
+    if (choice.value == dtype) return std::string(choice.name);
+  }
+  return "";
+}
+
 std::string to_toml(RunConfig const& config) {
   ConfigWriter writer(config);
   config::visit_keys(writer, config);

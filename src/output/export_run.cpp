@@ -35,7 +35,11 @@ struct JsonColumns {
       line[name] = value;
   }
   void digest(char const* name, Sha256Digest const& value) { line[name] = to_hex(value); }
-  void floats(char const* name, std::vector<float> const& value) { line[name] = value; }
+  void counts(char const* name, EncoderCounts const& value) { line[name] = value; }
+  void phases(char const* name, std::vector<float> const& value) { line[name] = value; }
+  void floats(char const* name, std::vector<float> const& value) {
+    line[json::json_pointer(std::string("/") + name)] = value;  // "group/name": an object in it
+  }
 };
 
 std::string parameters_text(ShardRow const& row) {

@@ -30,8 +30,10 @@ UniqueH5Dataset create_column(hid_t file, std::string const& path, char const* n
                     path);
   if (storage.checksum == Checksum::fletcher32)
     check_h5_status(H5Pset_fletcher32(properties.get()), path);
+  UniqueH5Properties const link(check_h5(H5Pcreate(H5P_LINK_CREATE), path));
+  check_h5_status(H5Pset_create_intermediate_group(link.get(), 1), path);
   return UniqueH5Dataset(check_h5(
-      H5Dcreate2(file, name, format.type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+      H5Dcreate2(file, name, format.type, space.get(), link.get(), properties.get(), H5P_DEFAULT),
       path));
 }
 
@@ -94,7 +96,12 @@ RowSelection select_rows(hid_t dataset, std::uint64_t first, std::uint64_t rows,
 void write_row(hid_t dataset, std::uint64_t row, hid_t type, void const* data,
                std::string const& path) {
   set_rows(dataset, row + 1, path);
-  RowSelection const selection = select_rows(dataset, row, 1, path);
+  write_rows(dataset, row, 1, type, data, path);
+}
+
+void write_rows(hid_t dataset, std::uint64_t first, std::uint64_t count, hid_t type,
+                void const* data, std::string const& path) {
+  RowSelection const selection = select_rows(dataset, first, count, path);
   check_h5_status(
       H5Dwrite(dataset, type, selection.memory.get(), selection.file.get(), H5P_DEFAULT, data),
       path);

@@ -41,7 +41,7 @@ struct ColumnStorage {
   Checksum checksum = Checksum::none;
 };
 
-/// A dataset without rows that grows by rows.
+/// A dataset without rows that grows by rows; "group/name" makes the group.
 [[nodiscard]] UniqueH5Dataset create_column(hid_t file, std::string const& path, char const* name,
                                             RowFormat const& format, ColumnStorage const& storage);
 /// Opens a dataset; throws Error(io) unless its rows have this format.
@@ -54,6 +54,9 @@ void set_rows(hid_t dataset, std::uint64_t rows, std::string const& path);
 /// Writes one row, behind the last one if there is none yet.
 void write_row(hid_t dataset, std::uint64_t row, hid_t type, void const* data,
                std::string const& path);
+/// Writes rows that are there.
+void write_rows(hid_t dataset, std::uint64_t first, std::uint64_t count, hid_t type,
+                void const* data, std::string const& path);
 /// Reads `count` rows from `first` on; text and lists are the caller's to free (H5free_memory).
 void read_rows(hid_t dataset, std::uint64_t first, std::uint64_t count, hid_t type, void* data,
                std::string const& path);

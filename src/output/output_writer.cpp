@@ -114,8 +114,16 @@ std::string OutputWriter::needed_text() {
          " bytes are needed for the images in hand, less by what compression saves";
 }
 
+int OutputWriter::version_for(ShardRow const& row) {
+  auto const [at, is_new] = versions_.emplace(size_folder(row.width, row.height), 0);
+  if (is_new) at->second = gate_.schema_version(row.width, row.height);
+  return at->second;
+}
+
 void OutputWriter::write(ShardRow row) {
   ScopedSpan const span(trace_, "write", row.id, writer_thread);
+  row.version = version_for(row);
+  row.phase_s = slowest_ranks(row.timing_s, options_.phase_names.size());
   seal(row);
   if (!gate_.may_append(row.id, row.index))
     return;  // the lease was revoked: another replica makes it
@@ -126,8 +134,9 @@ void OutputWriter::write(ShardRow row) {
         partial_path(options_.run_dir, options_.part,
                      "s" + std::to_string(options_.session) + "-r" +
                          std::to_string(options_.replica) + "-" + std::to_string(partial_count_++));
-    ShardFile file = ShardFile::create(
-        path, {row.width, row.height, options_.output.compression, options_.phase_names});
+    ShardFile file =
+        ShardFile::create(path, {row.version, row.width, row.height, options_.output.compression,
+                                 options_.phase_names, options_.models});
     found = open_.emplace(size, OpenShard{std::move(file), 0, 0, now_ns(), now_ns()}).first;
   }
   OpenShard& shard = found->second;

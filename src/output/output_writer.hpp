@@ -26,6 +26,8 @@ class PublishGate {
   [[nodiscard]] virtual bool may_append(std::string const& id, std::uint16_t index) = 0;
   /// Numbers of a size's shards, without gaps.
   [[nodiscard]] virtual int next_shard_number(std::int64_t width_px, std::int64_t height_px) = 0;
+  /// In which version of the schema the next shard of a size is written.
+  [[nodiscard]] virtual int schema_version(std::int64_t width_px, std::int64_t height_px) = 0;
   virtual void published(PublishedShard const& shard) = 0;
 
  protected:
@@ -41,6 +43,7 @@ struct WriterOptions {
   int session = 0;
   OutputConfig output;
   std::vector<std::string> phase_names;
+  std::string models = "[]";                              // ShardOptions::models
   std::uint64_t queue_bytes = std::uint64_t{512} << 20U;  // pixels that may wait
 };
 
@@ -72,6 +75,7 @@ class OutputWriter {
   };
   void run();
   void write(ShardRow row);
+  [[nodiscard]] int version_for(ShardRow const& row);
   void flush(OpenShard& shard);
   void publish(std::string const& size);
   void look_at_clocks();
@@ -83,6 +87,7 @@ class OutputWriter {
   PublishGate& gate_;
   Trace& trace_;
   std::map<std::string, OpenShard> open_;  // by size folder; the thread's own
+  std::map<std::string, int> versions_;    // of the schema, by size folder
   int partial_count_ = 0;
 
   std::mutex mutex_;  // guards what follows

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -74,7 +75,7 @@ std::string failed_text(FailedLine const& line) {
 }  // namespace
 
 PublishedShard publish_shard(std::string const& partial, std::string const& run_dir,
-                             std::string const& file) {
+                             std::string const& file, Existing existing) {
   PublishedShard published;
   published.file = file;
   {
@@ -109,7 +110,10 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
     sync(folder.parent_path(), O_RDONLY | O_DIRECTORY);
     sync(run_dir, O_RDONLY | O_DIRECTORY);
   }
-  rename_to_new(partial, target);
+  if (existing == Existing::refuse)
+    rename_to_new(partial, target);
+  else if (std::rename(partial.c_str(), target.c_str()) != 0)
+    fail(target, "rename");
   sync(folder, O_RDONLY | O_DIRECTORY);
   sync(fs::path(partial).parent_path(), O_RDONLY | O_DIRECTORY);
   return published;

@@ -18,12 +18,15 @@ struct PublishedShard {
   std::vector<ImageKey> keys;
 };
 
+/// What becomes of a file that has the name already.
+enum class Existing { refuse, replace };
 /// Moves a finished partial shard to its published name: reopens it read-only, recounts, compares
-/// every hash, takes its write permission, flushes, renames without ever replacing a file, flushes
-/// the folder. Throws Error(io) and publishes nothing if anything is wrong. `file` is relative to
-/// `run_dir`.
+/// every hash, takes its write permission, flushes, renames without replacing a file unless that is
+/// wanted, flushes the folder. Throws Error(io) and publishes nothing if anything is wrong. `file`
+/// is relative to `run_dir`.
 [[nodiscard]] PublishedShard publish_shard(std::string const& partial, std::string const& run_dir,
-                                           std::string const& file);
+                                           std::string const& file,
+                                           Existing existing = Existing::refuse);
 
 /// Adds a line to index.jsonl, flushed.
 void append_index_line(std::string const& path, PublishedShard const& shard);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 namespace ditbatch {
 
@@ -69,6 +70,17 @@ std::vector<PartFile> files_for_parts(fs::path const& folder, std::string const&
     std::string const part = name.substr(stem.size() + 1, name.size() - least);
     if (is_part_name(part) && name == name_for_part(stem, part, extension))
       files.push_back({file, part});
+  }
+  return files;
+}
+
+std::vector<PartFile> all_partials(std::string const& run_dir) {
+  std::vector<PartFile> files;
+  std::string const prefix = "partial-";
+  for (fs::path const& file : sorted_entries(work_folder(run_dir))) {
+    std::string const name = file.filename();
+    if (name.rfind(prefix, 0) == 0 && file.extension() == ".h5")
+      files.push_back({file, split_part(name.substr(prefix.size())).part});
   }
   return files;
 }
@@ -143,14 +155,16 @@ std::string partial_path(std::string const& run_dir, std::string const& part,
 
 std::vector<std::string> partial_files(std::string const& run_dir, std::string const& part) {
   std::vector<std::string> files;
-  std::string const prefix = "partial-";
-  for (fs::path const& file : sorted_entries(work_folder(run_dir))) {
-    std::string const name = file.filename();
-    if (name.rfind(prefix, 0) == 0 && file.extension() == ".h5" &&
-        split_part(name.substr(prefix.size())).part == part)
-      files.push_back(file);
+  for (PartFile const& file : all_partials(run_dir)) {
+    if (file.part == part) files.push_back(file.path);
   }
   return files;
+}
+
+std::vector<std::string> parts_with_partials(std::string const& run_dir) {
+  std::set<std::string> parts;
+  for (PartFile const& file : all_partials(run_dir)) parts.insert(file.part);
+  return {parts.begin(), parts.end()};
 }
 
 std::string cut_path(std::string const& partial) {

@@ -61,6 +61,8 @@ struct PartFile {
 /// The partial shards of this part, sorted.
 [[nodiscard]] std::vector<std::string> partial_files(std::string const& run_dir,
                                                      std::string const& part);
+/// The parts that have partial shards, and "" if the whole folder has.
+[[nodiscard]] std::vector<std::string> parts_with_partials(std::string const& run_dir);
 /// Where the rows of a partial shard are copied to that can be kept.
 [[nodiscard]] std::string cut_path(std::string const& partial);
 /// Where a published shard is moved to that is taken out; a name that no file has yet.

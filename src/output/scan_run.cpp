@@ -18,6 +18,15 @@ namespace ditbatch {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+void add_version(RunContents& contents, std::string const& size, int version) {
+  int& oldest = contents.schema_version.emplace(size, version).first->second;
+  oldest = std::min(oldest, version);
+}
+
+}  // namespace
+
 RunContents scan_run(std::string const& run_dir, std::string const& part) {
   RunContents contents;
   contents.shards = shard_files(run_dir);
@@ -30,9 +39,10 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
     ShardFile const shard = ShardFile::open(file, H5Access::read);
     require(shard.is_complete(), ExitCode::io,
             file + ": a published shard is not complete (it was changed) run ditbatch repair");
+    add_version(contents, size_of_shard(name), shard.options().version);
     for (RowKey& key : shard.read_keys()) {
       auto const [at, is_new] =
-          contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record_sha256);
+          contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record);
       if (!is_new)
         log_warning(file + ": " + image_name(at->first) +
                     " stands in an earlier shard too (run ditbatch repair)");
@@ -47,7 +57,7 @@ namespace {
 // Rows of a partial shard that verify and are not published yet.
 struct GoodRows {
   std::vector<std::uint64_t> rows;
-  std::map<ImageKey, Sha256Digest> keys;
+  std::map<ImageKey, PublishedRecord> keys;
 };
 
 GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Salvage& salvage) {
@@ -61,7 +71,7 @@ GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Sal
       } else if (contents.done.count(key) != 0 || good.keys.count(key) != 0) {
         salvage.doubled_rows += 1;
       } else {
-        good.keys.emplace(key, read.record_sha256);
+        good.keys.emplace(key, PublishedRecord{read.record_sha256, read.identity, read.session});
         good.rows.push_back(row);
       }
     } catch (Error const&) {
@@ -123,6 +133,7 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   std::string const size = size_folder(shard->width_px(), shard->height_px());
   int& next = contents.next_shard_number[size];
   std::string const file = shard_path({size, next, part});
+  int const version = shard->options().version;
   std::string const finished = finish_with(std::move(*shard), good.rows);
   salvage.published = publish_shard(finished, run_dir, file);
   next += 1;
@@ -130,6 +141,7 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   // finds all its rows published.
   if (finished != partial) fs::remove(partial);
   contents.shards.push_back(file);
+  add_version(contents, size, version);
   contents.done.insert(good.keys.begin(), good.keys.end());
   return salvage;
 }

@@ -13,10 +13,13 @@ namespace ditbatch {
 
 /// What a run folder holds. The published shards are the truth; index.jsonl is only a cache.
 struct RunContents {
-  std::map<ImageKey, Sha256Digest> done;         // record_sha256 of every published image
+  std::map<ImageKey, PublishedRecord> done;      // what every published image was made from
   std::map<std::string, int> next_shard_number;  // by size folder
-  std::vector<std::string> shards;               // relative to the run folder, sorted
-  std::vector<std::string> partials;             // absolute, left by a job that ended early
+  /// The oldest schema of a size folder's shards: what comes to them is written in it, for a reader
+  /// may take the columns of one file for those of all.
+  std::map<std::string, int> schema_version;
+  std::vector<std::string> shards;    // relative to the run folder, sorted
+  std::vector<std::string> partials;  // absolute, left by a job that ended early
 };
 
 /// `part` is "" for all shards' numbers, or like "p0007": then numbers and partial shards are that

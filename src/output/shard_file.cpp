@@ -10,6 +10,7 @@
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "output/column_block.hpp"
+#include "output/column_storage.hpp"
 #include "output/h5_dataset.hpp"
 
 namespace ditbatch {
@@ -28,23 +29,37 @@ RowFormat digest_format() { return {H5T_NATIVE_UINT8, {sizeof(Sha256Digest)}}; }
 struct FormatVisitor {
   std::function<void(char const*, RowFormat const&)> call;
   std::string const& path;
+  hsize_t phase_count;
   void text(char const* name, std::string const&) { call(name, {text_type(path).get(), {}}); }
   template <class Number>
   void number(char const* name, Number) {
     call(name, {number_type<Number>(), {}});
   }
   void digest(char const* name, Sha256Digest const&) { call(name, digest_format()); }
+  void counts(char const* name, EncoderCounts const& counts) {
+    call(name, {H5T_NATIVE_UINT16, {counts.size()}});
+  }
+  void phases(char const* name, std::vector<float> const&) {
+    call(name, {H5T_NATIVE_FLOAT, {phase_count}});
+  }
   void floats(char const* name, std::vector<float> const&) {
     call(name, {floats_type(path).get(), {}});
   }
 };
 
-// Every column but the images.
-void for_each_column(std::string const& path,
+// Every column of the shard's version but the images.
+void for_each_column(std::string const& path, ShardOptions const& options,
                      std::function<void(char const*, RowFormat const&)> const& call) {
-  ShardRow const blank;
-  visit_columns(blank, FormatVisitor{call, path});
+  ShardRow blank;
+  blank.version = options.version;
+  visit_columns(blank, FormatVisitor{call, path, options.phase_names.size()});
   call(row_hash_name, digest_format());
+}
+
+std::string joined(auto const& names) {
+  std::string text;
+  for (auto const& name : names) text += (text.empty() ? "" : ",") + std::string(name);
+  return text;
 }
 
 struct Writer {
@@ -62,6 +77,12 @@ struct Writer {
   void digest(char const* name, Sha256Digest const& value) {
     write_row(dataset(name), row, H5T_NATIVE_UINT8, value.data(), path);
   }
+  void counts(char const* name, EncoderCounts const& value) {
+    write_row(dataset(name), row, H5T_NATIVE_UINT16, value.data(), path);
+  }
+  void phases(char const* name, std::vector<float> const& value) {
+    write_row(dataset(name), row, H5T_NATIVE_FLOAT, value.data(), path);
+  }
   void floats(char const* name, std::vector<float> const& value) {
     hvl_t const list{value.size(), const_cast<float*>(value.data())};
     write_row(dataset(name), row, floats_type(path).get(), &list, path);
@@ -73,14 +94,19 @@ struct Reader {
   ColumnBlock& block;
   std::uint64_t row;
   std::string const& path;
+  std::size_t phase_count;
   template <class Value, class MakeType>
-  [[nodiscard]] Value const& value(char const* name, MakeType const& type) {
+  [[nodiscard]] Value const* values(char const* name, MakeType const& type, std::size_t count) {
     void const* found = block.find(name, row);
     if (found == nullptr) {
-      block.load(name, dataset(name), type(), sizeof(Value), path);
+      block.load(name, dataset(name), type(), count * sizeof(Value), path);
       found = block.find(name, row);
     }
-    return *static_cast<Value const*>(found);
+    return static_cast<Value const*>(found);
+  }
+  template <class Value, class MakeType>
+  [[nodiscard]] Value const& value(char const* name, MakeType const& type) {
+    return *values<Value>(name, type, 1);
   }
   void text(char const* name, std::string& text) {
     UniqueH5Type made;
@@ -93,6 +119,13 @@ struct Reader {
   }
   void digest(char const* name, Sha256Digest& digest) {
     digest = value<Sha256Digest>(name, number_type<std::uint8_t>);
+  }
+  void counts(char const* name, EncoderCounts& counts) {
+    counts = value<EncoderCounts>(name, number_type<std::uint16_t>);
+  }
+  void phases(char const* name, std::vector<float>& phases) {
+    auto const* first = values<float>(name, number_type<float>, phase_count);
+    phases.assign(first, first + phase_count);
   }
   void floats(char const* name, std::vector<float>& floats) {
     UniqueH5Type made;
@@ -118,6 +151,7 @@ ShardFile::~ShardFile() = default;
 hid_t ShardFile::dataset(std::string const& name) const { return datasets_.at(name).get(); }
 
 ShardFile ShardFile::create(std::string const& path, ShardOptions const& options) {
+  ensure(!options.phase_names.empty(), "a shard has phases");
   ShardFile shard;
   shard.path_ = path;
   shard.options_ = options;
@@ -131,18 +165,20 @@ ShardFile ShardFile::create(std::string const& path, ShardOptions const& options
   images =
       create_column(file, path, images_name, image, {1, options.compression, Checksum::fletcher32});
   write_attribute(images.get(), path, "encoding", "raw");
-  for_each_column(path, [&](char const* name, RowFormat const& format) {
+  for_each_column(path, options, [&](char const* name, RowFormat const& format) {
     shard.datasets_[name] = create_column(file, path, name, format, {rows_per_chunk});
   });
 
-  std::string phases;
-  for (std::string const& name : options.phase_names) phases += (phases.empty() ? "" : ",") + name;
   write_attribute(file, path, "schema", "ditbatch shard");
-  write_attribute(file, path, "schema_version", shard_schema_version);
+  write_attribute(file, path, "schema_version", options.version);
   write_attribute(file, path, "software", "ditbatch");
   write_attribute(file, path, "softwareVersion", build_info::version);
   write_attribute(file, path, "git_revision", build_info::git_revision);
-  write_attribute(file, path, "phases", phases);
+  write_attribute(file, path, "phases", joined(options.phase_names));
+  if (options.version >= 2) {
+    write_attribute(file, path, "encoders", joined(encoder_names));
+    write_attribute(file, path, "models", options.models);
+  }
   return shard;
 }
 
@@ -150,10 +186,17 @@ ShardFile ShardFile::open(std::string const& path, H5Access access) {
   ShardFile shard;
   shard.path_ = path;
   shard.file_ = open_h5(path, access);
-  int const version = read_number_attribute(shard.file_.get(), path, "schema_version");
-  require(version == shard_schema_version, ExitCode::io,
-          path + ": is a shard of version " + std::to_string(version) + " (this program reads " +
-              std::to_string(shard_schema_version) + ") use the version that wrote it");
+  int& version = shard.options_.version;
+  version = read_number_attribute(shard.file_.get(), path, "schema_version");
+  require(version >= 1 && version <= shard_schema_version, ExitCode::io,
+          path + ": is a shard of version " + std::to_string(version) +
+              " (this program reads up to " + std::to_string(shard_schema_version) +
+              ") use ditbatch of version " +
+              read_text_attribute(shard.file_.get(), path, "softwareVersion") + " or newer");
+  std::istringstream phases(read_text_attribute(shard.file_.get(), path, "phases"));
+  for (std::string name; std::getline(phases, name, ',');)
+    shard.options_.phase_names.push_back(name);
+  if (version >= 2) shard.options_.models = read_text_attribute(shard.file_.get(), path, "models");
   shard.open_datasets();
   return shard;
 }
@@ -166,7 +209,7 @@ void ShardFile::open_datasets() {
     rows_ = std::min(rows_, rows);
     most_rows = std::max(most_rows, rows);
   };
-  for_each_column(path_, [&](char const* name, RowFormat const& format) {
+  for_each_column(path_, options_, [&](char const* name, RowFormat const& format) {
     datasets_[name] = open_column(file_.get(), path_, name, format);
     count(name);
   });
@@ -193,18 +236,31 @@ void ShardFile::open_datasets() {
   bool const deflated = H5Pget_filter_by_id2(storage.get(), H5Z_FILTER_DEFLATE, &flags, &levels,
                                              &level, 0, nullptr, nullptr) >= 0;
   options_.compression = deflated ? static_cast<int>(level) : 0;
-  std::istringstream phases(read_text_attribute(file_.get(), path_, "phases"));
-  for (std::string name; std::getline(phases, name, ',');) options_.phase_names.push_back(name);
 }
 
 void ShardFile::append(ShardRow const& row) {
-  ensure(row.width == options_.width_px && row.height == options_.height_px &&
-             row.pixels.size() == image_bytes(),
-         "a row has the shard's image size");
+  ensure(row.pixels.size() == image_bytes(), "a row has the shard's image size");
   errno = 0;
+  write_row(dataset(images_name), rows_, H5T_NATIVE_UINT8, row.pixels.data(), path_);
+  append_columns(row);
+}
+
+void ShardFile::append_stored(ShardRow const& row, ShardFile const& from, std::uint64_t from_row) {
+  ensure(from.image_bytes() == image_bytes() && from.options_.compression == options_.compression,
+         "a stored image has the shard's size and compression");
+  errno = 0;
+  copy_chunk({from.dataset(images_name), from_row, from.path_},
+             {dataset(images_name), rows_, path_});
+  append_columns(row);
+}
+
+void ShardFile::append_columns(ShardRow const& row) {
+  ensure(row.width == options_.width_px && row.height == options_.height_px &&
+             row.version == options_.version &&
+             (row.version == 1 || row.phase_s.size() == options_.phase_names.size()),
+         "a row has the shard's image size, version and phases");
   block_.reset();
   Writer writer{[this](char const* name) { return dataset(name); }, rows_, path_};
-  write_row(dataset(images_name), rows_, H5T_NATIVE_UINT8, row.pixels.data(), path_);
   visit_columns(row, writer);
   writer.digest(row_hash_name, row.row_sha256);
   rows_ += 1;
@@ -223,7 +279,9 @@ ShardRow ShardFile::read(std::uint64_t row, Part part) const {
 ShardRow ShardFile::read_columns(std::uint64_t row) const {
   auto const read_from = [this, row](ColumnBlock& block) {
     ShardRow read;
-    Reader reader{[this](char const* name) { return dataset(name); }, block, row, path_};
+    read.version = options_.version;
+    Reader reader{[this](char const* name) { return dataset(name); }, block, row, path_,
+                  options_.phase_names.size()};
     visit_columns(read, reader);
     reader.digest(row_hash_name, read.row_sha256);
     return read;
@@ -249,14 +307,21 @@ std::vector<RowKey> ShardFile::read_keys() const {
   for (std::uint64_t first = 0; first < rows_; first += rows_per_read) {
     std::uint64_t const count = std::min(rows_per_read, rows_ - first);
     std::vector<char*> ids(count, nullptr);
-    std::vector<std::uint16_t> indices(count);
+    std::vector<std::uint16_t> indices(count), sessions(count);
+    std::vector<std::uint8_t> identities(count, 1);
     std::vector<Sha256Digest> records(count), pixels(count);
     read_rows(dataset("index"), first, count, H5T_NATIVE_UINT16, indices.data(), path_);
+    read_rows(dataset("session"), first, count, H5T_NATIVE_UINT16, sessions.data(), path_);
+    if (options_.version >= 2)
+      read_rows(dataset("identity"), first, count, H5T_NATIVE_UINT8, identities.data(), path_);
     read_rows(dataset("record_sha256"), first, count, H5T_NATIVE_UINT8, records.data(), path_);
     read_rows(dataset("sha256"), first, count, H5T_NATIVE_UINT8, pixels.data(), path_);
     read_rows(dataset("id"), first, count, text.get(), ids.data(), path_);
     for (std::uint64_t i = 0; i < count; ++i) {
-      keys[first + i] = {ids[i] == nullptr ? "" : ids[i], indices[i], records[i], pixels[i]};
+      keys[first + i] = {ids[i] == nullptr ? "" : ids[i],
+                         indices[i],
+                         {records[i], identities[i], sessions[i]},
+                         pixels[i]};
       (void)H5free_memory(ids[i]);
     }
   }
@@ -283,6 +348,9 @@ bool ShardFile::is_complete() const {
 
 void ShardFile::finish() {
   errno = 0;
+  for_each_column(path_, options_, [&](char const* name, RowFormat const& format) {
+    fill_chunks(file_.get(), path_, name, format, datasets_[name]);
+  });
   if (!is_complete()) write_attribute(file_.get(), path_, "complete", 1);
   flush();
   for (auto& [name, handle] : datasets_) check_h5_status(H5Dclose(handle.release()), path_);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "output/perceptual_hash.hpp"
+
 namespace ditbatch {
 
 namespace {
@@ -24,6 +26,10 @@ struct Hasher {
   void digest(char const* name, Sha256Digest const& value) {
     add(name, value.data(), value.size());
   }
+  void counts(char const* name, EncoderCounts const& value) {
+    add(name, value.data(), sizeof value);
+  }
+  void phases(char const* name, std::vector<float> const& value) { floats(name, value); }
   void floats(char const* name, std::vector<float> const& value) {
     add(name, value.data(), value.size() * sizeof(float));
   }
@@ -44,6 +50,13 @@ float standard_deviation(std::vector<std::uint8_t> const& pixels) {
 
 }  // namespace
 
+std::vector<float> slowest_ranks(std::vector<float> const& timing_s, std::size_t phases) {
+  std::vector<float> slowest(phases, 0.0F);
+  for (std::size_t i = 0; i < timing_s.size(); ++i)
+    slowest[i % phases] = std::max(slowest[i % phases], timing_s[i]);
+  return slowest;
+}
+
 Sha256Digest hash_columns(ShardRow const& row) {
   Hasher hasher;
   visit_columns(row, hasher);
@@ -53,6 +66,7 @@ Sha256Digest hash_columns(ShardRow const& row) {
 void seal(ShardRow& row) {
   row.sha256 = sha256(row.pixels.data(), row.pixels.size());
   row.pixel_std = standard_deviation(row.pixels);
+  row.phash = perceptual_hash(row.pixels, row.width, row.height);
   row.row_sha256 = hash_columns(row);
 }
 

@@ -1,17 +1,32 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "core/bits_number.hpp"
 #include "core/sha256.hpp"
 
 namespace ditbatch {
 
+/// The newest version of the schema. A column that comes to it raises this, and stands in
+/// visit_columns() behind the question for its version: shards of every version up to this one are
+/// read, hashed, verified, salvaged and exported as what they are.
+inline constexpr int shard_schema_version = 2;
+
+/// The text encoders that a model may have, by the names of their folders: columns of
+/// EncoderCounts.
+inline constexpr std::array<char const*, 3> encoder_names{"text_encoder", "text_encoder_2",
+                                                          "text_encoder_3"};
+using EncoderCounts = std::array<std::uint16_t, encoder_names.size()>;
+
 /// One row of a shard: an image and all that is known of it. visit_columns() is the list of
 /// columns.
 struct ShardRow {
-  std::vector<std::uint8_t> pixels;  // (height, width, 3)
+  int version = shard_schema_version;  // of the shard that it stands in
+  std::vector<std::uint8_t> pixels;    // (height, width, 3)
   std::string id, prompt, prompt_2, negative_prompt, scheduler;
   std::string params;    // JSON
   std::string tags;      // JSON list
@@ -21,6 +36,7 @@ struct ShardRow {
   std::uint16_t width = 0, height = 0, steps = 0;
   float guidance_scale = 0, true_cfg_scale = 1;
   Sha256Digest record_sha256{};  // of the effective record
+  std::uint8_t identity = 1;     // what record_sha256 is made of; 1 in shards of version 1
   Sha256Digest sha256{};         // of the pixels; set by seal()
   Sha256Digest row_sha256{};     // of all other columns; set by seal()
   float pixel_std = 0;           // over all bytes; set by seal()
@@ -30,10 +46,19 @@ struct ShardRow {
   std::uint16_t batch_size = 1, ranks = 1;
   std::string layout, hardware;
   std::vector<float> timing_s, device_ms;  // ranks x phases, row-major
+  // Since version 2. What a shard of version 1 did not tell is empty or 0 when it is upgraded.
+  std::string model;                 // its name; the shard's attribute `models` says more
+  std::string method;                // what made the image other than exact; empty: nothing
+  std::uint16_t bits = bits_number;  // 0: unknown
+  EncoderCounts tokens{};            // of the prompt, special ones included, before cutting
+  EncoderCounts tokens_cut{};        // of prompts and negative prompts, that did not fit
+  std::vector<float> phase_s;        // for each phase the slowest rank
+  std::uint64_t phash = 0;           // perceptual_hash() of the pixels; set by seal()
 };
 
-/// Calls visitor.text / .number / .digest / .floats (name, member) for each column but the images
-/// and row_sha256. Writer, reader, hash and export all go through this one list.
+/// Calls visitor.text / .number / .digest / .counts (one for each encoder) / .phases (one for each
+/// phase) / .floats (of any length) (name, member) for each column but the images and row_sha256
+/// that a row of this version has. Writer, reader, hash and export all go through this one list.
 template <class Row, class Visitor>
 void visit_columns(Row& row, Visitor&& visitor) {
   visitor.text("id", row.id);
@@ -63,11 +88,29 @@ void visit_columns(Row& row, Visitor&& visitor) {
   visitor.number("ranks", row.ranks);
   visitor.text("layout", row.layout);
   visitor.text("hardware", row.hardware);
-  visitor.floats("timing_s", row.timing_s);
-  visitor.floats("device_ms", row.device_ms);
+  if (row.version == 1) {
+    visitor.floats("timing_s", row.timing_s);
+    visitor.floats("device_ms", row.device_ms);
+    return;
+  }
+  visitor.text("model", row.model);
+  visitor.text("method", row.method);
+  visitor.number("identity", row.identity);
+  visitor.number("bits", row.bits);
+  visitor.counts("tokens", row.tokens);
+  visitor.counts("tokens_cut", row.tokens_cut);
+  visitor.phases("phase_s", row.phase_s);
+  visitor.number("phash", row.phash);
+  // In a group: xarray's h5netcdf and pyfive read no file whose root has lists of any length.
+  visitor.floats("by_rank/timing_s", row.timing_s);
+  visitor.floats("by_rank/device_ms", row.device_ms);
 }
 
-/// Fills in sha256, pixel_std and row_sha256.
+/// For each phase the longest that a rank took. timing_s: ranks x phases, row-major.
+[[nodiscard]] std::vector<float> slowest_ranks(std::vector<float> const& timing_s,
+                                               std::size_t phases);
+
+/// Fills in sha256, pixel_std, phash and row_sha256.
 void seal(ShardRow& row);
 [[nodiscard]] Sha256Digest hash_columns(ShardRow const& row);
 /// What does not fit the hashes of a row, or "".

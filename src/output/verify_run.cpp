@@ -82,7 +82,7 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
         report.problems.push_back(where + " (" + image_name(key) +
                                   "): the image is not of its size");
       auto const [first, is_new] = seen.emplace(key, Place{file, row});
-      if (is_new) report.records[key] = read.record_sha256;
+      if (is_new) report.records[key] = {read.record_sha256, read.identity, read.session};
       if (!is_new) {
         report.problems.push_back(where + " (" + image_name(key) + "): stands in " +
                                   first->second.file + " row " + std::to_string(first->second.row) +

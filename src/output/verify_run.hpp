@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "output/publish.hpp"
+#include "output/shard_file.hpp"
 
 namespace ditbatch {
 
@@ -13,8 +14,8 @@ namespace ditbatch {
 struct VerifyReport {
   std::uint64_t shards = 0;
   std::uint64_t images = 0;
-  std::vector<std::string> problems;         // each with shard, row and id where it is known
-  std::map<ImageKey, Sha256Digest> records;  // record_sha256 of every image that can be read
+  std::vector<std::string> problems;            // each with shard, row and id where it is known
+  std::map<ImageKey, PublishedRecord> records;  // of every image that can be read
 };
 
 /// Opens every published shard, compares the hash of every row's pixels and columns and of the file

@@ -6,6 +6,7 @@
 
 #include "comm/text_message.hpp"
 #include "core/error.hpp"
+#include "output/run_paths.hpp"
 #include "queue/lease_message.hpp"
 
 namespace ditbatch {
@@ -88,9 +89,15 @@ bool WorkClient::may_append(std::string const& id, std::uint16_t index) {
       .at("granted");
 }
 
+int WorkClient::schema_version(std::int64_t width_px, std::int64_t height_px) {
+  return ask(Channel::writer, request_for(Channel::writer, "schema_version",
+                                          {{"folder", size_folder(width_px, height_px)}}))
+      .at("version");
+}
+
 int WorkClient::next_shard_number(std::int64_t width_px, std::int64_t height_px) {
-  std::string const folder = std::to_string(width_px) + "x" + std::to_string(height_px);
-  return ask(Channel::writer, request_for(Channel::writer, "shard_number", {{"folder", folder}}))
+  return ask(Channel::writer, request_for(Channel::writer, "shard_number",
+                                          {{"folder", size_folder(width_px, height_px)}}))
       .at("number");
 }
 

@@ -36,6 +36,7 @@ class WorkClient final : public PublishGate {
   void goodbye();
 
   [[nodiscard]] bool may_append(std::string const& id, std::uint16_t index) override;
+  [[nodiscard]] int schema_version(std::int64_t width_px, std::int64_t height_px) override;
   [[nodiscard]] int next_shard_number(std::int64_t width_px, std::int64_t height_px) override;
   void published(PublishedShard const& shard) override;
 

@@ -10,6 +10,7 @@
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
+#include "output/shard_row.hpp"
 #include "queue/channel.hpp"
 #include "queue/lease_message.hpp"
 
@@ -100,6 +101,11 @@ json WorkServer::answer(json const& request) {
   if (verb == "shard_number") {
     int& next = options_.next_shard_number[request.at("folder")];
     return json{{"number", next++}};
+  }
+  if (verb == "schema_version") {
+    auto const known = options_.schema_version.find(request.at("folder"));
+    bool const is_known = known != options_.schema_version.end();
+    return json{{"version", is_known ? known->second : shard_schema_version}};
   }
   if (verb == "published") {
     PublishedShard shard;

@@ -28,6 +28,10 @@ class ColumnTaker {
   template <class Other>
   void digest(char const*, Other&) {}
   template <class Other>
+  void counts(char const*, Other&) {}
+  template <class Other>
+  void phases(char const*, Other&) {}
+  template <class Other>
   void floats(char const*, Other&) {}
 
  private:

@@ -7,9 +7,11 @@
 #include <stdexcept>
 
 #include "comm/mpi_comm.hpp"
+#include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "manifest/record_identity.hpp"
+#include "output/model_entry.hpp"
 #include "queue/lease_message.hpp"
 #include "run/record_row.hpp"
 
@@ -25,8 +27,11 @@ ReplicaLeader::ReplicaLeader(JobInput const& input, std::string const& part, int
       comms_(comms),
       session_(session),
       client_(comms.queue.get(), comms.coordinate.replica, input.config.limits.io_s),
+      name_(name_of_model(input.config.model.path)),
       writer_({input.config.job.run_dir, part, comms.coordinate.replica, session,
-               input.config.output, image_phase_names()},
+               input.config.output, image_phase_names(),
+               models_json({{name_, "", to_hex(model_.checkpoint_id),
+                             dtype_name(input.config.model.dtype)}})},
               client_, trace) {}
 
 void ReplicaLeader::append(Lease const& lease, LedImage image) {
@@ -37,6 +42,10 @@ void ReplicaLeader::append(Lease const& lease, LedImage image) {
   auto const* bytes = image.pixels.data_ptr<std::uint8_t>();
   row.pixels.assign(bytes, bytes + image.pixels.numel());
   row.record_sha256 = record_sha256(lease.record, model_, 1, exactness_.method);
+  row.model = name_;
+  row.method = exactness_.method;
+  row.tokens = image.tokens.tokens;
+  row.tokens_cut = image.tokens.cut;
   row.session = static_cast<std::uint16_t>(session_);
   row.replica = static_cast<std::uint16_t>(comms_.coordinate.replica);
   row.finished_ns = unix_time_ns();

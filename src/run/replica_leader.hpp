@@ -52,6 +52,7 @@ class ReplicaLeader {
   int session_;
   double writer_wait_s_ = 0;
   WorkClient client_;
+  std::string name_;
   OutputWriter writer_;
 };
 

@@ -61,7 +61,7 @@ void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions c
   for (ImageRecord const& record : wanted) {
     auto const done = contents.done.find({record.id, record.index});
     if (done == contents.done.end() ||
-        done->second == record_sha256(record, {checkpoint_id, {}}, 1))
+        done->second.record_sha256 == record_sha256(record, {checkpoint_id, {}}, 1))
       continue;
     changed.insert(done->first);
     problems.add({config.job.manifest, record.line}, image_name(record.key()),

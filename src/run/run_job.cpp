@@ -48,6 +48,7 @@ std::unique_ptr<WorkServer> open_queue(Office& office, JobInput const& input, Wo
   server.index_path = office.folder.index_path;
   server.failed_path = office.folder.failed_path;
   server.next_shard_number = office.folder.contents.next_shard_number;
+  server.schema_version = office.folder.contents.schema_version;
   server.when_lost = [&work](std::exception const& error) { work.watchdog.end_job(error); };
   server.must_stop = [&office] { return office.stop.must_stop(); };
   BatchRule const rule{input.config.runtime.batch_size, work.device.device.is_cuda(), comms.shape};

@@ -132,4 +132,14 @@ RunLock::~RunLock() {
   std::filesystem::remove(path_, ignored);
 }
 
+std::vector<std::unique_ptr<RunLock>> lock_all_parts(std::string const& run_dir) {
+  std::vector<std::string> parts{""};
+  for (PartFile const& file : lock_files(run_dir)) {
+    if (!file.part.empty()) parts.push_back(file.part);
+  }
+  std::vector<std::unique_ptr<RunLock>> locks;
+  for (std::string const& part : parts) locks.push_back(std::make_unique<RunLock>(run_dir, part));
+  return locks;
+}
+
 }  // namespace ditbatch

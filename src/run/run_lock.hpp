@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace ditbatch {
 
@@ -31,5 +33,9 @@ class RunLock {
   bool end_ = false;
   std::thread thread_;
 };
+
+/// The lock of the whole folder, and those of parts whose jobs run or died: for what touches the
+/// shards of all of them.
+[[nodiscard]] std::vector<std::unique_ptr<RunLock>> lock_all_parts(std::string const& run_dir);
 
 }  // namespace ditbatch

@@ -84,12 +84,13 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
         found.failed += 1;
       else
         found.missing.push_back(image_name(key));
-    } else if (published->second != record_sha256(record, {input.model.checkpoint.id, {}}, 1)) {
+    } else if (published->second.record_sha256 !=
+               record_sha256(record, {input.model.checkpoint.id, {}}, 1)) {
       found.changed.push_back(image_name(key));
     }
   }
   found.wanted = wanted.size();
-  for (auto const& [key, digest] : report.records) {
+  for (auto const& [key, published] : report.records) {
     if (wanted.count(key) == 0) found.foreign.push_back(image_name(key));
   }
   return found;

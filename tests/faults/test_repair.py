@@ -17,6 +17,7 @@ import h5py
 import numpy
 
 from fault_job import FaultJob, make_pipeline
+from run_hashes import columns
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=192, height=192 + 16 * (i % 2), steps=2, seed=i) for i in range(12)]
@@ -39,7 +40,7 @@ def everything(run):
             for row in range(len(file["id"])):
                 key = (file["id"].asstr()[row], int(file["index"][row]))
                 found[key] = {name: numpy.array(file[name][row]).tobytes() if file[name].dtype != object else file[name][row]
-                              for name in file if name != "images"} | {"images": file["images"][row].tobytes()}
+                              for name in columns(file) if name != "images"} | {"images": file["images"][row].tobytes()}
                 found[key] = {name: value.tolist() if isinstance(value, numpy.ndarray) else value for name, value in found[key].items()}
     return found
 

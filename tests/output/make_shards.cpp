@@ -1,6 +1,6 @@
 // Writes a run folder with generated rows, for the tests that read it with other programs:
-//   make_shards RUN_DIR ROWS.json      rows as a JSON list of {id, index, width, height, value,
-//   prompt, ...}
+//   make_shards RUN_DIR ROWS.json [VERSION]    rows as a JSON list of {id, index, width, height,
+//   value, prompt, ...}, in a version of the schema
 // Pixels are (value + 7 y + 3 x + 5 c) mod 251, which the reader computes by itself.
 #include <unistd.h>
 
@@ -19,15 +19,17 @@ namespace {
 
 class OpenGate final : public PublishGate {
  public:
-  explicit OpenGate(std::string index) : index_(std::move(index)) {}
+  OpenGate(std::string index, int version) : index_(std::move(index)), version_(version) {}
   bool may_append(std::string const&, std::uint16_t) override { return true; }
   int next_shard_number(std::int64_t width_px, std::int64_t height_px) override {
     return next_[size_folder(width_px, height_px)]++;
   }
+  int schema_version(std::int64_t, std::int64_t) override { return version_; }
   void published(PublishedShard const& shard) override { append_index_line(index_, shard); }
 
  private:
   std::string index_;
+  int version_;
   std::map<std::string, int> next_;
 };
 
@@ -65,12 +67,12 @@ ShardRow row_of(nlohmann::json const& made) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 64;
+  if (argc < 3) return 64;
   prepare_h5();
   std::string const run_dir = argv[1];
   nlohmann::json const rows = nlohmann::json::parse(std::ifstream(argv[2]));
   Trace trace;
-  OpenGate gate(run_dir + "/index.jsonl");
+  OpenGate gate(index_path(run_dir, ""), argc > 3 ? std::atoi(argv[3]) : shard_schema_version);
   try {
     WriterOptions options;
     options.run_dir = run_dir;

@@ -29,7 +29,7 @@ class ScratchFolder {
  public:
   ScratchFolder()
       : path_(fs::current_path() /
-              ("scratch-" + std::to_string(::getpid()) + "-" +
+              ("scratch-" + std::to_string(::getpid()) + "-" + std::to_string(made_++) + "-" +
                boost::unit_test::framework::current_test_case().p_name.get())) {
     fs::remove_all(path_);
     fs::create_directories(path_ / ".work");
@@ -44,14 +44,17 @@ class ScratchFolder {
   [[nodiscard]] std::string text() const { return path_; }
 
  private:
+  inline static int made_ = 0;  // a test may have several
   fs::path path_;
 };
 
 /// A row with other values in every column for every number; noise for pixels, which does not
 /// compress.
-inline ShardRow make_row(unsigned number, std::uint16_t width = 16, std::uint16_t height = 8) {
+inline ShardRow make_row(unsigned number, std::uint16_t width = 16, std::uint16_t height = 8,
+                         int version = shard_schema_version) {
   std::mt19937 random(number);
   ShardRow row;
+  row.version = version;
   row.id = "row" + std::to_string(number);
   row.index = static_cast<std::uint16_t>(random());
   row.prompt = "naïve 東京 🦊 " + std::string(random() % 300, 'p');
@@ -79,6 +82,14 @@ inline ShardRow make_row(unsigned number, std::uint16_t width = 16, std::uint16_
   row.hardware = "test";
   row.timing_s.assign(random() % 20, static_cast<float>(number));
   row.device_ms.assign(random() % 3, 0.5F);
+  row.identity = static_cast<std::uint8_t>(random());
+  row.model = "model" + std::to_string(number % 3);
+  row.method = number % 2 == 0 ? "" : "pipefusion";
+  row.bits = static_cast<std::uint16_t>(random());
+  for (EncoderCounts* counts : {&row.tokens, &row.tokens_cut}) {
+    for (auto& count : *counts) count = static_cast<std::uint16_t>(random());
+  }
+  row.phase_s = {static_cast<float>(random()), static_cast<float>(number)};
   row.pixels.resize(std::size_t{width} * height * 3);
   for (auto& byte : row.pixels) byte = static_cast<std::uint8_t>(random());
   seal(row);
@@ -94,6 +105,10 @@ struct ColumnTexts {
     texts[name] = std::to_string(value);
   }
   void digest(char const* name, Sha256Digest const& value) { texts[name] = to_hex(value); }
+  void counts(char const* name, EncoderCounts const& value) {
+    texts[name] = std::string(reinterpret_cast<char const*>(value.data()), sizeof value);
+  }
+  void phases(char const* name, std::vector<float> const& value) { floats(name, value); }
   void floats(char const* name, std::vector<float> const& value) {
     texts[name] = std::string(reinterpret_cast<char const*>(value.data()), value.size() * 4);
   }
@@ -106,21 +121,23 @@ inline bool is_same(ShardRow const& a, ShardRow const& b) {
   return in_a.texts == in_b.texts && a.pixels == b.pixels && a.row_sha256 == b.row_sha256;
 }
 
-inline ShardOptions small_shard(int compression = 1) {
-  return {16, 8, compression, {"text", "wait"}};
+inline ShardOptions small_shard(int compression = 1, int version = shard_schema_version) {
+  return {version, 16, 8, compression, {"text", "wait"}, R"([{"name": "model0"}])"};
 }
 
 /// A finished shard with these rows, made in one go.
 inline void write_shard(std::string const& path, std::vector<ShardRow> const& rows,
                         int compression = 1) {
-  ShardFile shard = ShardFile::create(path, small_shard(compression));
+  ShardFile shard = ShardFile::create(
+      path, small_shard(compression, rows.empty() ? shard_schema_version : rows.front().version));
   for (ShardRow const& row : rows) shard.append(row);
   shard.finish();
 }
 
-inline std::vector<ShardRow> make_rows(unsigned first, unsigned count) {
+inline std::vector<ShardRow> make_rows(unsigned first, unsigned count,
+                                       int version = shard_schema_version) {
   std::vector<ShardRow> rows;
-  for (unsigned i = 0; i < count; ++i) rows.push_back(make_row(first + i));
+  for (unsigned i = 0; i < count; ++i) rows.push_back(make_row(first + i, 16, 8, version));
   return rows;
 }
 

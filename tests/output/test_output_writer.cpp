@@ -29,12 +29,14 @@ class Gate final : public PublishGate {
   int next_shard_number(std::int64_t width_px, std::int64_t height_px) override {
     return next[size_folder(width_px, height_px)]++;
   }
+  int schema_version(std::int64_t, std::int64_t) override { return version; }
   void published(PublishedShard const& shard) override {
     shards.push_back(shard);
     count = static_cast<int>(shards.size());
   }
   std::shared_future<void> blocked;
   std::string refused, error_at;
+  int version = shard_schema_version;
   std::map<std::string, int> next;
   std::vector<PublishedShard> shards;
   std::atomic<int> count = 0;  // to be read while the writer works
@@ -201,4 +203,26 @@ BOOST_AUTO_TEST_CASE(rows_are_flushed_in_time) {
   RunContents contents;
   BOOST_TEST(salvage_partial(run / "copy/partial.h5", run / "copy", "", contents).kept_rows == 4);
   writer.finish();
+}
+
+BOOST_AUTO_TEST_CASE(rows_are_written_in_the_version_of_the_folder) {
+  for (int const version : {1, 2}) {
+    ScratchFolder const run;
+    Gate gate;
+    gate.version = version;
+    Trace trace;
+    OutputWriter writer(options_for(run), gate, trace);
+    ShardRow row = make_row(1);
+    row.timing_s = {1, 3, 2};
+    writer.append(row);
+    writer.finish();
+    BOOST_TEST_REQUIRE(gate.shards.size() == 1U);
+    ShardFile const shard = ShardFile::open(run / gate.shards[0].file, H5Access::read);
+    BOOST_TEST(shard.options().version == version);
+    ShardRow const read = shard.read(0, ShardFile::Part::everything);
+    BOOST_TEST(broken_part(read) == "");
+    BOOST_TEST(read.model == (version == 1 ? "" : row.model));
+    BOOST_TEST(read.phase_s == (version == 1 ? std::vector<float>{} : std::vector<float>{3}));
+    BOOST_TEST(shard.read_keys()[0].record.identity == (version == 1 ? 1 : row.identity));
+  }
 }

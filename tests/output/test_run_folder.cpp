@@ -53,13 +53,32 @@ BOOST_AUTO_TEST_CASE(the_shards_say_what_is_done) {
   RunContents const all = scan_run(run.text(), "");
   BOOST_TEST(all.done.size() == 6);
   ShardRow const row = make_row(4);
-  BOOST_TEST((all.done.at({row.id, row.index}) == row.record_sha256));
+  BOOST_TEST((all.done.at({row.id, row.index}).record_sha256 == row.record_sha256));
   BOOST_TEST(all.next_shard_number.at("16x8") == 5);
   BOOST_TEST(all.partials == std::vector<std::string>{run / ".work/partial-s1-r0-0.h5"});
   RunContents const part = scan_run(run.text(), "p0007");
   BOOST_TEST(part.done.size() == 6);
   BOOST_TEST(part.next_shard_number.at("16x8") == 3);
   BOOST_TEST(part.partials == std::vector<std::string>{run / ".work/partial-p0007-s1-r0-0.h5"});
+}
+
+// A reader of Hugging Face takes the columns of the first file for those of all.
+BOOST_AUTO_TEST_CASE(the_oldest_schema_of_a_size_is_known) {
+  ScratchFolder const run;
+  unsigned number = 0;
+  for (int const version : {2, 1, 2}) {
+    write_shard(run / ".work/partial.h5", make_rows(number * 10, 2, version));
+    (void)publish_shard(run / ".work/partial.h5", run.text(),
+                        shard_path({"16x8", static_cast<int>(number++), ""}));
+  }
+  RunContents contents = scan_run(run.text(), "");
+  BOOST_TEST(contents.schema_version.at("16x8") == 1);
+  ScratchFolder const other;
+  write_shard(other / ".work/partial-old.h5", make_rows(0, 2, 1));
+  contents = scan_run(other.text(), "");
+  BOOST_TEST(contents.schema_version.count("16x8") == 0U);
+  (void)salvage_partial(other / ".work/partial-old.h5", other.text(), "", contents);
+  BOOST_TEST(contents.schema_version.at("16x8") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(a_broken_published_shard_stops_a_resume) {

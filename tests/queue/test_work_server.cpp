@@ -13,6 +13,7 @@
 #include "comm/text_message.hpp"
 #include "core/error.hpp"
 #include "output/publish.hpp"
+#include "output/run_paths.hpp"
 #include "queue/channel.hpp"
 #include "queue/work_client.hpp"
 #include "queue/work_server.hpp"
@@ -78,7 +79,7 @@ std::vector<std::string> work(WorkClient& client, std::string const& fails = "")
       }
       BOOST_TEST(client.may_append(lease.record.id, 0));
       PublishedShard shard;
-      shard.file = shard_path(64, 64, client.next_shard_number(64, 64), "");
+      shard.file = shard_path({"64x64", client.next_shard_number(64, 64), ""});
       shard.rows = 1;
       shard.keys = {{lease.record.id, 0}};
       client.published(shard);
@@ -94,6 +95,17 @@ std::size_t sum_of(std::size_t own) {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(shards_of_a_size_keep_its_version_and_others_get_the_newest) {
+  WorkServer::Options options;
+  options.schema_version = {{"64x64", 1}};
+  Queue queue(options);
+  BOOST_TEST(queue.client->schema_version(64, 64) == 1);
+  BOOST_TEST(queue.client->schema_version(96, 64) == shard_schema_version);
+  (void)work(*queue.client);
+  queue.client->goodbye();
+  if (queue.server) queue.server->finish();
+}
 
 BOOST_AUTO_TEST_CASE(every_record_is_made_once_and_listed) {
   Queue queue;

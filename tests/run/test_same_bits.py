@@ -20,7 +20,7 @@ import h5py
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
 from make_pipeline import make_pipeline  # noqa: E402
-from run_hashes import hashes, image_name  # noqa: E402
+from run_hashes import columns, flat, hashes, image_name  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 DTYPES = sys.argv[4:] or ["fp32", "bf16"]
@@ -71,7 +71,7 @@ def rows(run_dir):
     found = []
     for shard in sorted(run_dir.glob("shards/*/*.h5")):
         with h5py.File(shard) as file:
-            found += zip(file["id"].asstr()[:], (int(size) for size in file["batch_size"][:]), (list(map(float, times)) for times in file["timing_s"][:]))
+            found += zip(file["id"].asstr()[:], (int(size) for size in file["batch_size"][:]), (list(map(float, times)) for times in file["by_rank/timing_s"][:]))
     return found
 
 
@@ -123,12 +123,12 @@ def read_alike(run_dir, expected):
         rows = {}
         for shard in sorted(folder.glob("*.h5")):
             with h5py.File(shard) as file:
-                text = {name for name in file if h5py.check_string_dtype(file[name].dtype)}
+                text = {name for name in columns(file) if h5py.check_string_dtype(file[name].dtype)}
                 for i in range(len(file["id"])):
-                    rows[file["id"].asstr()[i]] = {name: file[name].asstr()[i] if name in text else file[name][i] for name in file}
+                    rows[file["id"].asstr()[i]] = {name: file[name].asstr()[i] if name in text else file[name][i] for name in columns(file)}
         loaded = datasets.load_dataset("hdf5", data_files=str(folder / "*.h5"), split="train", cache_dir=str(run_dir.parent / "cache"))
         assert len(loaded) == len(rows)
-        for read in loaded:
+        for read in map(flat, loaded):
             row = rows[read["id"]]
             assert set(read) == set(row)
             for name, value in row.items():

@@ -1,4 +1,4 @@
-"""The pixels of a run folder as hashes."""
+"""The shards of a run folder: their columns, their pixels as hashes."""
 import pathlib
 
 import h5py
@@ -6,6 +6,18 @@ import h5py
 
 def image_name(identifier, index):
     return f"{identifier}[{index}]" if index else identifier
+
+
+def columns(file):
+    """-> {name: dataset} of a shard, those of the group by_rank as by_rank/NAME"""
+    found = {}
+    file.visititems(lambda name, item: found.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def flat(row):
+    """A row that datasets gives, with the names of columns()."""
+    return {name: value for name, value in row.items() if name != "by_rank"} | {f"by_rank/{name}": value for name, value in row["by_rank"].items()}
 
 
 def hashes(run_dir):

@@ -1,0 +1,41 @@
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "commands/commands.hpp"
+#include "core/error.hpp"
+#include "output/shard_row.hpp"
+#include "output/upgrade_run.hpp"
+#include "run/run_lock.hpp"
+
+namespace ditbatch {
+
+namespace {
+
+ExitCode upgrade(std::string const& run_dir) {
+  require(std::filesystem::is_directory(run_dir), ExitCode::io,
+          run_dir + ": no run folder is there (no such folder) check the path");
+  auto const locks = lock_all_parts(run_dir);
+  UpgradeReport const report = upgrade_run(run_dir);
+  if (report.salvaged_images > 0)
+    std::printf("%llu images of a job that ended early were published\n",
+                static_cast<unsigned long long>(report.salvaged_images));
+  std::printf("%llu shards with %llu images upgraded to version %d, %llu had it\n",
+              static_cast<unsigned long long>(report.upgraded_shards),
+              static_cast<unsigned long long>(report.upgraded_images), shard_schema_version,
+              static_cast<unsigned long long>(report.newest_shards));
+  return ExitCode::complete;
+}
+
+}  // namespace
+
+void add_upgrade_command(CLI::App& app, Command& chosen) {
+  auto const run_dir = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand(
+      "upgrade", "rewrite published shards of older versions with the columns of the newest");
+  command->add_option("run_dir", *run_dir)->required();
+  command->callback([run_dir, &chosen] { chosen = [run_dir] { return upgrade(*run_dir); }; });
+}
+
+}  // namespace ditbatch

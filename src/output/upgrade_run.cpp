@@ -1,0 +1,159 @@
+#include "output/upgrade_run.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "config/load_run_config.hpp"
+#include "core/error.hpp"
+#include "output/flush_journal.hpp"
+#include "output/model_entry.hpp"
+#include "output/publish.hpp"
+#include "output/run_paths.hpp"
+#include "output/scan_run.hpp"
+#include "output/shard_file.hpp"
+
+namespace ditbatch {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+// The model of each session, as far as its files tell: the folder may have lost them.
+class SessionModels {
+ public:
+  explicit SessionModels(std::string run_dir) : run_dir_(std::move(run_dir)) {}
+
+  ModelEntry const& of(int session) {
+    auto const [at, is_new] = models_.emplace(session, ModelEntry{});
+    if (is_new) at->second = read(session_paths(run_dir_, session));
+    return at->second;
+  }
+
+ private:
+  static ModelEntry read(SessionPaths const& paths) {
+    ModelEntry model;
+    if (!fs::exists(paths.run_toml)) return model;
+    Problems problems;
+    RunConfig const config = load_run_config(paths.run_toml, {}, problems);
+    if (!problems.empty()) return model;
+    model.name = name_of_model(config.model.path);
+    model.dtype = dtype_name(config.model.dtype);
+    json const session = json::parse(std::ifstream(paths.session_json), nullptr, false);
+    if (session.is_object()) model.checkpoint = session.value("checkpoint_id", "");
+    return model;
+  }
+
+  std::string run_dir_;
+  std::map<int, ModelEntry> models_;
+};
+
+ShardRow upgraded(ShardRow row, std::string const& model, std::size_t phases) {
+  row.version = shard_schema_version;
+  row.model = model;
+  row.bits = 0;
+  row.phase_s = slowest_ranks(row.timing_s, phases);
+  seal(row);
+  return row;
+}
+
+// The models of a shard's rows, each once.
+std::vector<ModelEntry> models_of(ShardFile const& shard, SessionModels& sessions) {
+  std::vector<ModelEntry> models;
+  for (RowKey const& key : shard.read_keys()) {
+    ModelEntry const& model = sessions.of(key.record.session);
+    if (std::find(models.begin(), models.end(), model) == models.end()) models.push_back(model);
+  }
+  return models;
+}
+
+void write_upgraded(std::string const& run_dir, std::string const& file, std::string const& copy,
+                    SessionModels& sessions) {
+  ShardFile const old = ShardFile::open(run_dir + "/" + file, H5Access::read);
+  require(old.is_complete() && old.is_even(), ExitCode::io,
+          run_dir + "/" + file + ": is not complete (it was changed) run ditbatch repair");
+  ShardOptions options = old.options();
+  options.version = shard_schema_version;
+  options.models = models_json(models_of(old, sessions));
+  ShardFile fresh = ShardFile::create(copy, options);
+  for (std::uint64_t row = 0; row < old.rows(); ++row) {
+    ShardRow read = old.read(row, ShardFile::Part::everything);
+    std::string const broken = broken_part(read);
+    require(broken.empty(), ExitCode::io,
+            run_dir + "/" + file + ": row " + std::to_string(row) + " (" + read.id +
+                ") is broken: " + broken + " run ditbatch repair");
+    std::string const model = sessions.of(read.session).name;
+    fresh.append_stored(upgraded(std::move(read), model, options.phase_names.size()), old, row);
+  }
+  fresh.finish();
+}
+
+std::vector<std::string> old_shards(std::string const& run_dir) {
+  std::vector<std::string> old;
+  for (std::string const& file : shard_files(run_dir)) {
+    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    if (shard.options().version < shard_schema_version) old.push_back(file);
+  }
+  return old;
+}
+
+// A line with the hash of an old file must not stand when the new one has taken its place.
+void leave_out_of_indexes(std::string const& run_dir, std::vector<std::string> const& files) {
+  std::set<std::string> const left_out(files.begin(), files.end());
+  for (PartFile const& index : index_files(run_dir)) {
+    std::vector<IndexLine> lines = read_index_lines(index.path);
+    std::size_t const before = lines.size();
+    std::erase_if(lines, [&](IndexLine const& line) { return left_out.count(line.file) != 0; });
+    if (lines.size() != before) write_index_lines(index.path, lines);
+  }
+}
+
+// The part that a shard counts for; a file with another name is left to the whole folder.
+std::string part_of(std::string const& file) {
+  auto const name = parse_shard_path(file);
+  return name ? name->part : "";
+}
+
+std::uint64_t salvage_all(std::string const& run_dir) {
+  std::uint64_t rows = 0;
+  for (std::string const& part : parts_with_partials(run_dir)) {
+    RunContents contents = scan_run(run_dir, part);
+    for (std::string const& partial : contents.partials)
+      rows += salvage_partial(partial, run_dir, part, contents).kept_rows;
+  }
+  return rows;
+}
+
+}  // namespace
+
+UpgradeReport upgrade_run(std::string const& run_dir) {
+  UpgradeReport report;
+  report.salvaged_images = salvage_all(run_dir);
+  std::vector<std::string> const old = old_shards(run_dir);
+  report.newest_shards = shard_files(run_dir).size() - old.size();
+  leave_out_of_indexes(run_dir, old);
+  SessionModels sessions(run_dir);
+  std::set<std::string> parts;
+  for (PartFile const& index : index_files(run_dir)) parts.insert(index.part);
+  for (std::string const& file : old) {
+    std::string const part = part_of(file);
+    std::string const copy = partial_path(
+        run_dir, part, "upgrade-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
+    remove_with_journal(copy);
+    write_upgraded(run_dir, file, copy, sessions);
+    PublishedShard const published = publish_shard(copy, run_dir, file, Existing::replace);
+    append_index_line(index_path(run_dir, part), published);
+    parts.insert(part);
+    report.upgraded_shards += 1;
+    report.upgraded_images += published.rows;
+  }
+  for (std::string const& part : parts)
+    rebuild_index(index_path(run_dir, part), run_dir, scan_run(run_dir, part), part);
+  return report;
+}
+
+}  // namespace ditbatch
