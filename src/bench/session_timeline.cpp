@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "output/run_paths.hpp"
 #include "output/trace_file.hpp"
 
 namespace ditbatch {
@@ -27,7 +28,7 @@ std::map<int, std::string> trace_files(std::string const& session_folder) {
   std::map<int, std::string> files;
   std::string const prefix = "rank-";
   std::error_code none;
-  for (auto const& entry : fs::directory_iterator(session_folder + "/trace", none)) {
+  for (auto const& entry : fs::directory_iterator(paths_in_session(session_folder).trace, none)) {
     std::string const name = entry.path().stem();
     if (entry.path().extension() == ".h5" && name.rfind(prefix, 0) == 0)
       files[std::atoi(name.c_str() + prefix.size())] = entry.path();
@@ -38,7 +39,7 @@ std::map<int, std::string> trace_files(std::string const& session_folder) {
 // rank -> "rank 3: replica 1, host n2, NVIDIA H200"; empty without a session.json
 std::map<int, std::string> rank_names(std::string const& session_folder) {
   std::map<int, std::string> names;
-  std::ifstream file(session_folder + "/session.json");
+  std::ifstream file(paths_in_session(session_folder).session_json);
   json const session = json::parse(file, nullptr, false);
   if (!session.is_object() || !session.contains("ranks")) return names;
   for (json const& rank : session.at("ranks")) {

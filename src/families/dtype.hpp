@@ -20,11 +20,6 @@ namespace ditbatch {
   return c10::kFloat;
 }
 
-/// As in [model] dtype.
-[[nodiscard]] inline char const* name_of(Dtype dtype) {
-  return dtype == Dtype::bf16 ? "bf16" : dtype == Dtype::fp16 ? "fp16" : "fp32";
-}
-
 [[nodiscard]] inline std::int64_t bytes_of(Dtype dtype) { return dtype == Dtype::fp32 ? 4 : 2; }
 
 }  // namespace ditbatch

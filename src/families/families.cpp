@@ -1,9 +1,9 @@
 #include "families/families.hpp"
 
 #include <array>
-#include <filesystem>
 
 #include "families/flux/flux_family.hpp"
+#include "output/model_entry.hpp"
 
 namespace ditbatch {
 
@@ -51,7 +51,7 @@ ModelPlan plan_model(ModelConfig const& model, Problems& problems) {
                     known_classes() + ") use a folder of one of these");
     } else {
       WeightFiles const files = model.random_weights ? WeightFiles::ignored : WeightFiles::required;
-      plan.name = std::filesystem::path(model.path).filename();
+      plan.name = name_of_model(model.path);
       plan.family_name = entry->family_name;
       plan.checkpoint = open_checkpoint(*index, entry->components, files, found);
       if (has_all(plan.checkpoint, entry->components)) entry->fill_plan(model, plan, found);

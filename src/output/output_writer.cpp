@@ -123,6 +123,10 @@ int OutputWriter::version_for(ShardRow const& row) {
 void OutputWriter::write(ShardRow row) {
   ScopedSpan const span(trace_, "write", row.id, writer_thread);
   row.version = version_for(row);
+  if (row.version == 1) {
+    row.record_sha256 = row.record_sha256_1.value_or(row.record_sha256);
+    row.identity = 1;
+  }
   row.phase_s = slowest_ranks(row.timing_s, options_.phase_names.size());
   seal(row);
   if (!gate_.may_append(row.id, row.index))

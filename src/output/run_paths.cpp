@@ -186,7 +186,10 @@ std::string regenerated_folder(std::string const& run_dir) {
 }
 
 SessionPaths session_paths(std::string const& run_dir, int session) {
-  std::string const folder = session_folder(run_dir, session);
+  return paths_in_session(session_folder(run_dir, session));
+}
+
+SessionPaths paths_in_session(std::string const& folder) {
   return {folder,
           folder + "/run.toml",
           folder + "/session.json",

@@ -84,6 +84,8 @@ struct SessionPaths {
   std::string dumps;
 };
 [[nodiscard]] SessionPaths session_paths(std::string const& run_dir, int session);
+/// The same, of a session's folder.
+[[nodiscard]] SessionPaths paths_in_session(std::string const& folder);
 /// "sessions/0003" beneath the run folder
 [[nodiscard]] std::string session_folder(std::string const& run_dir, int session);
 /// Numbers of the sessions that are there, rising.

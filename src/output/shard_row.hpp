@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,10 +37,13 @@ struct ShardRow {
   std::uint16_t width = 0, height = 0, steps = 0;
   float guidance_scale = 0, true_cfg_scale = 1;
   Sha256Digest record_sha256{};  // of the effective record
-  std::uint8_t identity = 1;     // what record_sha256 is made of; 1 in shards of version 1
-  Sha256Digest sha256{};         // of the pixels; set by seal()
-  Sha256Digest row_sha256{};     // of all other columns; set by seal()
-  float pixel_std = 0;           // over all bytes; set by seal()
+  /// What record_sha256 is in a shard of version 1, whose rows are all of identity 1; none: the
+  /// same.
+  std::optional<Sha256Digest> record_sha256_1;
+  std::uint8_t identity = 1;  // what record_sha256 is made of; 1 in shards of version 1
+  Sha256Digest sha256{};      // of the pixels; set by seal()
+  Sha256Digest row_sha256{};  // of all other columns; set by seal()
+  float pixel_std = 0;        // over all bytes; set by seal()
   std::uint16_t session = 0, replica = 0;
   std::int64_t finished_ns = 0;  // since 1970
   std::uint8_t attempt = 1, exact = 1;

@@ -6,7 +6,6 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "mesh/device_mesh.hpp"
-#include "output/run_paths.hpp"
 #include "output/scan_run.hpp"
 #include "output/write_text.hpp"
 #include "run/session_folder.hpp"
@@ -54,16 +53,16 @@ JobStart begin_job(RunConfig const& config, RunOptions const& options, Supervisi
     Found found{start.office->folder.to_do.size()};
     if (found.to_do == 0) return found;
     found.session = make_session_folder(config.job.run_dir);
-    write_text(session_folder(config.job.run_dir, found.session) + "/run.toml",
+    write_text(session_paths(config.job.run_dir, found.session).run_toml,
                to_toml(start.input.config));
     return found;
   });
   start.to_do = to_do;
   if (to_do == 0) return start;
   start.session = session_number;
-  start.session_path = session_folder(config.job.run_dir, session_number);
-  keep_last_words_in(start.session_path);
-  log_to_file(start.session_path + "/logs/" + rank_name(session.rank()) + ".log");
+  start.paths = session_paths(config.job.run_dir, session_number);
+  keep_last_words_in(start.paths.folder);
+  log_to_file(start.paths.logs + "/" + rank_name(session.rank()) + ".log");
   if (start.office) return start;
   Problems problems;
   start.input = read_job_input(config, session.size(), options.part, ReadManifest::no, problems);
@@ -86,7 +85,7 @@ void describe_session(Supervision& supervision, RunConfig const& config, JobStar
   on_first_rank(supervision, [&] {
     std::vector<RankPlace> ranks;
     for (std::string const& message : places) ranks.push_back(rank_place_from_message(message));
-    write_session_file(start.session_path, start.input.mesh, ranks, device.hardware,
+    write_session_file(start.paths.session_json, start.input.mesh, ranks, device.hardware,
                        to_hex(start.input.model.checkpoint.id));
   });
   refuse_mixed_hardware(config, device.hardware, supervision);

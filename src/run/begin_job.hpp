@@ -7,6 +7,7 @@
 
 #include "comm/device.hpp"
 #include "config/run_config.hpp"
+#include "output/run_paths.hpp"
 #include "run/job_input.hpp"
 #include "run/run_folder.hpp"
 #include "run/stop_request.hpp"
@@ -29,8 +30,8 @@ struct JobStart {
   JobInput input;
   std::unique_ptr<Office> office;  // null on the other ranks
   std::size_t to_do = 0;
-  int session = 0;  // 0: nothing is to do
-  std::string session_path;
+  int session = 0;     // 0: nothing is to do
+  SessionPaths paths;  // of that session
 };
 
 /// Reads and proves everything before a model is loaded: rank 0 checks, all ranks hear the outcome.

@@ -24,10 +24,10 @@ ExitCode exit_code_of(RunConfig const& config, WorkCounts const& counts, RunFold
 }
 
 // How the job came to its end, for end.json.
-LastWords words_for(ExitCode code, JobSummary const& summary, std::string const& session_path) {
+LastWords words_for(ExitCode code, JobSummary const& summary, SessionPaths const& paths) {
   LastWords words;
   words.code = code;
-  words.read = session_path + "/summary.json";
+  words.read = paths.summary;
   if (!summary.stop_reason.empty() && code == ExitCode::stopped) {
     words.cause = "told to stop by " + summary.stop_reason;
     words.then = "start the same command again; it goes on where this one ended";
@@ -76,10 +76,10 @@ ExitCode report(Supervision& supervision, RunConfig const& config, JobStart cons
     summary.beyond_limit = folder.beyond_limit;
     summary.stop_reason = start.office->stop.reason();
     folder.forget_mended_failures(config);
-    write_text(start.session_path + "/summary.json", summary_json(summary));
+    write_text(start.paths.summary, summary_json(summary));
     std::fputs(summary_text(summary).c_str(), stderr);
     ExitCode const code = exit_code_of(config, summary.counts, folder);
-    write_last_words(words_for(code, summary, start.session_path));
+    write_last_words(words_for(code, summary, start.paths));
     return code;
   });
 }

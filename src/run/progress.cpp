@@ -59,10 +59,10 @@ std::string metrics_text(WorkCounts const& counts, std::size_t already_done, dou
   return text;
 }
 
-ProgressLine::ProgressLine(Sources sources, std::size_t already_done, std::string session_path)
+ProgressLine::ProgressLine(Sources sources, std::size_t already_done, SessionPaths paths)
     : sources_(std::move(sources)),
       already_done_(already_done),
-      session_path_(std::move(session_path)),
+      paths_(std::move(paths)),
       begin_ns_(now_ns()),
       thread_([this] { run(); }) {}
 
@@ -84,10 +84,9 @@ void ProgressLine::print(char const* line_end) const {
 
 void ProgressLine::write_files() const {
   try {
-    write_text(session_path_ + "/metrics.prom",
-               metrics_text(sources_.counts(), already_done_,
-                            static_cast<double>(now_ns() - begin_ns_) * 1e-9));
-    write_text(session_path_ + "/ranks.json", sources_.ranks_json());
+    write_text(paths_.metrics, metrics_text(sources_.counts(), already_done_,
+                                            static_cast<double>(now_ns() - begin_ns_) * 1e-9));
+    write_text(paths_.ranks, sources_.ranks_json());
   } catch (Error const& error) {
     log_warning(error.what());  // a dashboard without numbers does not stop a job
   }

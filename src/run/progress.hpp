@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "output/run_paths.hpp"
 #include "queue/work_ledger.hpp"
 
 namespace ditbatch {
@@ -21,7 +22,7 @@ class ProgressLine {
     std::function<std::string()> ranks_json;
   };
   /// `already_done` images were there before this session, whose folder this is.
-  ProgressLine(Sources sources, std::size_t already_done, std::string session_path);
+  ProgressLine(Sources sources, std::size_t already_done, SessionPaths paths);
   ProgressLine(ProgressLine const&) = delete;
   ProgressLine& operator=(ProgressLine const&) = delete;
   ~ProgressLine();
@@ -33,7 +34,7 @@ class ProgressLine {
 
   Sources sources_;
   std::size_t already_done_;
-  std::string session_path_;
+  SessionPaths paths_;
   std::int64_t begin_ns_;
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -27,11 +27,11 @@ ReplicaLeader::ReplicaLeader(JobInput const& input, std::string const& part, int
       comms_(comms),
       session_(session),
       client_(comms.queue.get(), comms.coordinate.replica, input.config.limits.io_s),
-      name_(name_of_model(input.config.model.path)),
+      name_(input.model.name),
       writer_({input.config.job.run_dir, part, comms.coordinate.replica, session,
                input.config.output, image_phase_names(),
-               models_json({{name_, "", to_hex(model_.checkpoint_id),
-                             dtype_name(input.config.model.dtype)}})},
+               models_json({{name_, input.model.checkpoint.pipeline_class,
+                             to_hex(model_.checkpoint_id), dtype_name(input.config.model.dtype)}})},
               client_, trace) {}
 
 void ReplicaLeader::append(Lease const& lease, LedImage image) {
@@ -41,7 +41,9 @@ void ReplicaLeader::append(Lease const& lease, LedImage image) {
   row.index = lease.record.index;
   auto const* bytes = image.pixels.data_ptr<std::uint8_t>();
   row.pixels.assign(bytes, bytes + image.pixels.numel());
-  row.record_sha256 = record_sha256(lease.record, model_, 1, exactness_.method);
+  row.identity = newest_identity;
+  row.record_sha256 = record_sha256(lease.record, model_, newest_identity, exactness_.method);
+  row.record_sha256_1 = record_sha256(lease.record, model_, 1, exactness_.method);
   row.model = name_;
   row.method = exactness_.method;
   row.tokens = image.tokens.tokens;

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "core/log.hpp"
-#include "manifest/record_identity.hpp"
 #include "output/withdraw_rows.hpp"
 
 namespace ditbatch {
@@ -32,7 +31,8 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
       return options.only->count({record.id, record.index}) == 0;
     });
   }
-  refuse_or_withdraw_changed(config, options, wanted, input.model.checkpoint.id);
+  RecordJudge judge(input, run_dir);
+  refuse_or_withdraw_changed(config, options, wanted, judge);
   rebuild_index(index_path, run_dir, contents, part);
 
   std::set<ImageKey> given_up;
@@ -55,19 +55,18 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
 
 void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions const& options,
                                            std::vector<ImageRecord> const& wanted,
-                                           Sha256Digest const& checkpoint_id) {
+                                           RecordJudge& judge) {
   Problems problems;
   std::set<ImageKey> changed;
   for (ImageRecord const& record : wanted) {
     auto const done = contents.done.find({record.id, record.index});
-    if (done == contents.done.end() ||
-        done->second.record_sha256 == record_sha256(record, {checkpoint_id, {}}, 1))
-      continue;
+    if (done == contents.done.end() || judge.is_unchanged(record, done->second)) continue;
     changed.insert(done->first);
-    problems.add({config.job.manifest, record.line}, image_name(record.key()),
-                 "was made from another record or checkpoint (its prompt, parameters, seed or "
-                 "weights changed since) run with --replace-changed to make it again, or give it a "
-                 "new id");
+    problems.add(
+        {config.job.manifest, record.line}, image_name(record.key()),
+        "was made from another record or checkpoint (its prompt, parameters, seed, dtype or "
+        "weights changed since) run with --replace-changed to make it again, or give it a "
+        "new id");
   }
   if (options.changed == RunOptions::Changed::refuse) problems.throw_if_any();
   if (changed.empty()) return;

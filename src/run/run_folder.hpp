@@ -7,6 +7,7 @@
 #include "manifest/image_record.hpp"
 #include "output/scan_run.hpp"
 #include "run/job_input.hpp"
+#include "run/record_judge.hpp"
 #include "run/run_lock.hpp"
 
 namespace ditbatch {
@@ -36,8 +37,7 @@ class RunFolder {
 
  private:
   void refuse_or_withdraw_changed(RunConfig const& config, RunOptions const& options,
-                                  std::vector<ImageRecord> const& wanted,
-                                  Sha256Digest const& checkpoint_id);
+                                  std::vector<ImageRecord> const& wanted, RecordJudge& judge);
   std::string part_;
   RunLock lock_;
 };

@@ -15,6 +15,7 @@
 #include "families/families.hpp"     // plan_model, load_model: the model behind one interface
 #include "families/make_images.hpp"  // encode, draw noise, denoise, decode
 #include "output/output_writer.hpp"  // OutputWriter: rows -> verified shards, on a thread of its own
+#include "output/run_paths.hpp"
 #include "output/trace_file.hpp"
 #include "queue/work_client.hpp"  // a replica leader's side of the work queue
 #include "queue/work_server.hpp"  // rank 0's side
@@ -92,14 +93,13 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
 
   // Every rank its device, its session files, its communicators, its weights.
   clock.enter(Phase::load);
-  std::string const& session_path = start.session_path;
   ChosenDevice const device =
       choose_device(supervision, config.runtime, input.model.rank_weight_bytes);
   describe_session(supervision, config, start, device);
   log_info("session " + std::to_string(start.session) + ": " + std::to_string(start.to_do) +
            " images to make, " + layout_name(input.mesh) + " on " + device.hardware);
   Workplace work(supervision, device, session.comm(), input.mesh, config.runtime,
-                 session_path + "/dumps");
+                 start.paths.dumps);
   MeshComms& comms = work.comms;
   SteadyGpuUse gpu_use(options.kernels, device.device);
   std::unique_ptr<Model> const model =
@@ -113,7 +113,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     server = open_queue(*start.office, input, work);
     progress.emplace(ProgressLine::Sources{[&server] { return server->counts(); },
                                            [&work] { return work.watchdog.ranks_json(); }},
-                     start.office->folder.already_done, session_path);
+                     start.office->folder.already_done, start.paths);
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
@@ -144,8 +144,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   drain(supervision, leader.get(), server.get());
   progress.reset();
   GpuUse const gpu = gpu_use.finish(work.trace);
-  write_trace_file(session_path + "/trace/" + rank_name(session.rank()) + ".h5",
-                   work.trace.drain());
+  write_trace_file(start.paths.trace + "/" + rank_name(session.rank()) + ".h5", work.trace.drain());
   RankTotals const totals{session.rank(),
                           session.host(),
                           clock.wall_s(),

@@ -24,7 +24,7 @@ constexpr std::array allowed_variables{
 
 }  // namespace
 
-void write_session_file(std::string const& folder, MeshShape const& mesh,
+void write_session_file(std::string const& path, MeshShape const& mesh,
                         std::vector<RankPlace> const& places, std::string const& hardware,
                         std::string const& checkpoint_id) {
   std::map<std::string, std::string> environment;
@@ -44,7 +44,7 @@ void write_session_file(std::string const& folder, MeshShape const& mesh,
                      {"checkpoint_id", checkpoint_id},
                      {"environment", environment},
                      {"ranks", ranks}};
-  write_text(folder + "/session.json", session.dump(2) + "\n");
+  write_text(path, session.dump(2) + "\n");
 }
 
 }  // namespace ditbatch

@@ -8,9 +8,9 @@
 
 namespace ditbatch {
 
-/// Writes session.json into a session's folder: who runs where, with what versions and which
+/// Writes a session's session.json: who runs where, with what versions and which
 /// allow-listed environment variables.
-void write_session_file(std::string const& folder, MeshShape const& mesh,
+void write_session_file(std::string const& path, MeshShape const& mesh,
                         std::vector<RankPlace> const& places, std::string const& hardware,
                         std::string const& checkpoint_id);
 

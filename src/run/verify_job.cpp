@@ -8,9 +8,9 @@
 
 #include "config/load_run_config.hpp"
 #include "core/log.hpp"
-#include "manifest/record_identity.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
+#include "run/record_judge.hpp"
 #include "run/run_job.hpp"
 #include "supervise/verdict.hpp"
 
@@ -74,6 +74,7 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
   if (!found.unknown.empty()) return found;
 
   std::set<ImageKey> const failed = failed_images(run_dir);
+  RecordJudge judge(input, run_dir);
   std::set<ImageKey> wanted;
   for (ImageRecord const& record : input.records) {
     ImageKey const key{record.id, record.index};
@@ -84,8 +85,7 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
         found.failed += 1;
       else
         found.missing.push_back(image_name(key));
-    } else if (published->second.record_sha256 !=
-               record_sha256(record, {input.model.checkpoint.id, {}}, 1)) {
+    } else if (!judge.is_unchanged(record, published->second)) {
       found.changed.push_back(image_name(key));
     }
   }

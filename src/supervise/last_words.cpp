@@ -20,6 +20,7 @@
 #include "core/host_error.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
+#include "output/run_paths.hpp"
 #include "output/write_text.hpp"
 
 namespace ditbatch {
@@ -58,7 +59,7 @@ void write_unless_known(std::string const& session_folder, LastWords const& word
   json file = as_json(words);
   file["slurm_job"] = slurm_job != nullptr ? slurm_job : "";
   file["unix_ns"] = unix_time_ns();
-  std::string const path = session_folder + "/end.json";
+  std::string const path = paths_in_session(session_folder).end;
   std::optional<LastWords> const known = read_last_words(session_folder);
   if (known && is_failure(known->code)) return;
   if (known) {  // the job was done, and its end went wrong
@@ -107,7 +108,7 @@ std::string last_words_place() {
 std::string last_words_json(LastWords const& words) { return as_text(as_json(words)); }
 
 std::optional<LastWords> read_last_words(std::string const& session_folder) {
-  std::ifstream const file(session_folder + "/end.json");
+  std::ifstream const file(paths_in_session(session_folder).end);
   std::stringstream text;
   text << file.rdbuf();
   json const parsed = json::parse(text.str(), nullptr, false);

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "config/load_run_config.hpp"
 #include "families/dtype.hpp"
 #include "families/flux/flux_configs.hpp"
 #include "families/flux/flux_model.hpp"
@@ -82,10 +83,10 @@ void fill_plan(ModelConfig const& model, ModelPlan& plan, Problems& problems) {
   plan.rules.size_multiple = configs.token_px();
   plan.rules.most_text_tokens = most_text_tokens;
   plan.mesh.heads = static_cast<int>(configs.transformer.heads);
-  plan.identity.dtypes = {{"text_encoder", name_of(model.dtype)},
-                          {"text_encoder_2", name_of(model.dtype)},
-                          {"transformer", name_of(model.dtype)},
-                          {"vae", name_of(vae_dtype(configs, model.dtype))}};
+  plan.identity.dtypes = {{"text_encoder", dtype_name(model.dtype)},
+                          {"text_encoder_2", dtype_name(model.dtype)},
+                          {"transformer", dtype_name(model.dtype)},
+                          {"vae", dtype_name(vae_dtype(configs, model.dtype))}};
   plan.rank_weight_bytes = plan.checkpoint.component("transformer").weight_bytes();
   auto const folder_of = [&](char const* name) { return plan.checkpoint.component(name).folder; };
   plan.tokenizers["tokenizer"] = open_clip_tokenizer(folder_of("tokenizer"), problems)->source();
