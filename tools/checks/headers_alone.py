@@ -5,7 +5,7 @@
 
 A header is proven by the file of its name, which includes it first, where that is compiled without a precompiled
 header. Each other one is compiled as its folder's files are, by the same compiler and ccache: with the precompiled header
-if it includes ATen itself (it holds nothing that ATen does not bring), else without. Headers that need CUDA are left to
+if it reaches ATen (it holds nothing that ATen does not bring), else without. Headers that need CUDA are left to
 the files of their name.
 """
 import concurrent.futures
@@ -20,7 +20,8 @@ import sys
 
 root = pathlib.Path(__file__).resolve().parents[2]
 source = root / "src"
-cuda = re.compile(r"(cuda|nccl|cublas|c10/cuda/|ATen/cuda/|cupti)")
+CUDA = re.compile(r"(cuda|nccl|cublas|c10/cuda/|ATen/cuda/|cupti)")
+ATEN = re.compile(r"(ATen|torch)/")
 
 
 @functools.cache
@@ -28,15 +29,11 @@ def includes(path):
     return re.findall(r'^#include ([<"])([^>"]+)[>"]', path.read_text(), re.M)
 
 
-def needs_cuda(header, seen=()):
-    """Does it include a header of CUDA, itself or by another of ours?"""
-    for mark, name in includes(header):
-        own = source / name
-        if mark == "<" and cuda.match(name):
-            return True
-        if mark == '"' and own.exists() and own not in seen and needs_cuda(own, (*seen, header)):
-            return True
-    return False
+@functools.cache
+def reaches(header, library):
+    """Does it include a header of the library, itself or by another of ours?"""
+    return any(library.match(name) if mark == "<" else (source / name).exists() and reaches(source / name, library)
+               for mark, name in includes(header))
 
 
 def command_of(build):
@@ -64,7 +61,7 @@ def is_proven(header, commands):
 def compile_alone(header, commands, build):
     folder = next(folder for folder in header.parents if folder in commands)
     words = list(commands[folder])
-    if not any(mark == "<" and name.startswith("ATen/") for mark, name in includes(header)):
+    if not reaches(header, ATEN):
         if "-include" in words:
             at = words.index("-include")
             del words[at:at + 2]
@@ -76,14 +73,14 @@ def compile_alone(header, commands, build):
     if not unit.exists() or unit.read_text() != text:
         unit.write_text(text)
     launcher = [root / "cmake" / "ccache.sh"] if shutil.which("ccache") else []
-    done = subprocess.run([*launcher, *words, "-O0", "-MD", "-MF", f"{unit}.d", "-o", f"{unit}.o", "-c", unit], cwd=build, capture_output=True, text=True)
+    done = subprocess.run([*launcher, *words, "-MD", "-MF", f"{unit}.d", "-o", f"{unit}.o", "-c", unit], cwd=build, capture_output=True, text=True)
     return "" if done.returncode == 0 else f"{header.relative_to(root)}: does not compile alone\n{done.stderr[:2000]}"
 
 
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     commands = command_of(build)
-    headers = [header for header in sorted(source.rglob("*.hpp")) if not needs_cuda(header)]
+    headers = [header for header in sorted(source.rglob("*.hpp")) if not reaches(header, CUDA)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         unproven = [header for header in headers if not is_proven(header, commands)]
         faults = list(filter(None, pool.map(lambda header: compile_alone(header, commands, build), unproven)))
