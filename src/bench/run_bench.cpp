@@ -18,7 +18,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "families/families.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 #include "profile/recording.hpp"
 #include "supervise/verdict.hpp"
 #include "supervise/workplace.hpp"
@@ -75,11 +75,11 @@ class Notebook {
       : out_dir_(std::move(out_dir)), study_(std::move(study)) {}
   void add(CaseResult result) {
     study_.cases.push_back(std::move(result));
-    write_text(out_dir_ + "/bench.json", bench_json(study_));
-    write_text(out_dir_ + "/bench.csv", bench_csv(study_));
+    replace_file(out_dir_ + "/bench.json", bench_json(study_));
+    replace_file(out_dir_ + "/bench.csv", bench_csv(study_));
   }
   void add_timeline(std::string const& name, Timeline const& timeline) const {
-    write_text(out_dir_ + "/timeline-" + name + ".json", chrome_trace_json(timeline));
+    replace_file(out_dir_ + "/timeline-" + name + ".json", chrome_trace_json(timeline));
   }
   [[nodiscard]] BenchStudy const& study() const { return study_; }
 

@@ -4,7 +4,7 @@
 
 #include "bench/session_timeline.hpp"
 #include "commands/commands.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 
@@ -17,7 +17,7 @@ struct TimelineArguments {
 
 ExitCode write_timeline(TimelineArguments const& arguments) {
   Timeline const timeline = session_timeline(arguments.session_dir);
-  write_text(arguments.out, chrome_trace_json(timeline));
+  replace_file(arguments.out, chrome_trace_json(timeline));
   std::printf("%zu spans written to %s: open it in ui.perfetto.dev\n", timeline.events.size(),
               arguments.out.c_str());
   return ExitCode::complete;

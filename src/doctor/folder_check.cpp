@@ -11,7 +11,7 @@
 #include "core/error.hpp"
 #include "core/sha256.hpp"
 #include "core/trace.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 
@@ -37,7 +37,7 @@ double publish_something(std::string const& path) {
   std::string bytes(std::size_t{8} << 20U, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>((i * 31) % 251);
   std::int64_t const begin_ns = now_ns();
-  write_text(path, bytes);
+  replace_file(path, bytes);
   bool const is_same = read_all(path) == bytes;
   double const seconds = static_cast<double>(now_ns() - begin_ns) / 1e9;
   require(is_same, ExitCode::io,

@@ -46,7 +46,9 @@ class FileReplacement {
   UniqueDescriptor file_;
   std::uint64_t size_bytes_ = 0;
 };
-/// Replaces a small file by this text.
+
+/// Replaces a small file at once: written beside it, flushed, renamed. Throws Error(io), and leaves
+/// nothing beside it then.
 void replace_file(std::string const& path, std::string const& text);
 
 /// A file that is not there is as good as removed.

@@ -6,8 +6,8 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "mesh/device_mesh.hpp"
+#include "output/plain_file.hpp"
 #include "output/scan_run.hpp"
-#include "output/write_text.hpp"
 #include "run/session_folder.hpp"
 #include "supervise/last_words.hpp"
 
@@ -53,8 +53,8 @@ JobStart begin_job(RunConfig const& config, RunOptions const& options, Supervisi
     Found found{start.office->folder.to_do.size()};
     if (found.to_do == 0) return found;
     found.session = make_session_folder(config.job.run_dir);
-    write_text(session_paths(config.job.run_dir, found.session).run_toml,
-               to_toml(start.input.config));
+    replace_file(session_paths(config.job.run_dir, found.session).run_toml,
+                 to_toml(start.input.config));
     return found;
   });
   start.to_do = to_do;

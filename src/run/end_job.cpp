@@ -9,7 +9,7 @@
 #include "comm/mpi_comm.hpp"
 #include "config/quantities.hpp"
 #include "core/log.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
 
 namespace ditbatch {
@@ -76,7 +76,7 @@ ExitCode report(Supervision& supervision, RunConfig const& config, JobStart cons
     summary.beyond_limit = folder.beyond_limit;
     summary.stop_reason = start.office->stop.reason();
     folder.forget_mended_failures(config);
-    write_text(start.paths.summary, summary_json(summary));
+    replace_file(start.paths.summary, summary_json(summary));
     std::fputs(summary_text(summary).c_str(), stderr);
     ExitCode const code = exit_code_of(config, summary.counts, folder);
     write_last_words(words_for(code, summary, start.paths));

@@ -10,7 +10,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 
@@ -84,9 +84,9 @@ void ProgressLine::print(char const* line_end) const {
 
 void ProgressLine::write_files() const {
   try {
-    write_text(paths_.metrics, metrics_text(sources_.counts(), already_done_,
-                                            static_cast<double>(now_ns() - begin_ns_) * 1e-9));
-    write_text(paths_.ranks, sources_.ranks_json());
+    replace_file(paths_.metrics, metrics_text(sources_.counts(), already_done_,
+                                              static_cast<double>(now_ns() - begin_ns_) * 1e-9));
+    replace_file(paths_.ranks, sources_.ranks_json());
   } catch (Error const& error) {
     log_warning(error.what());  // a dashboard without numbers does not stop a job
   }

@@ -7,7 +7,7 @@
 
 #include "core/build_info.hpp"
 #include "core/trace.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 
@@ -44,7 +44,7 @@ void write_session_file(std::string const& path, MeshShape const& mesh,
                      {"checkpoint_id", checkpoint_id},
                      {"environment", environment},
                      {"ranks", ranks}};
-  write_text(path, session.dump(2) + "\n");
+  replace_file(path, session.dump(2) + "\n");
 }
 
 }  // namespace ditbatch

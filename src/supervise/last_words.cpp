@@ -20,8 +20,8 @@
 #include "core/host_error.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
+#include "output/plain_file.hpp"
 #include "output/run_paths.hpp"
-#include "output/write_text.hpp"
 
 namespace ditbatch {
 
@@ -63,12 +63,12 @@ void write_unless_known(std::string const& session_folder, LastWords const& word
   std::optional<LastWords> const known = read_last_words(session_folder);
   if (known && is_failure(known->code)) return;
   if (known) {  // the job was done, and its end went wrong
-    write_text(path, as_text(file));
+    replace_file(path, as_text(file));
     return;
   }
   // Of ranks that fail at once, one writes.
   std::string const own = path + "." + std::to_string(words.rank.value_or(0));
-  write_text(own, as_text(file));
+  replace_file(own, as_text(file));
   if (::link(own.c_str(), path.c_str()) != 0 && errno != EEXIST)
     std::rename(own.c_str(), path.c_str());  // a file system without hard links
   ::unlink(own.c_str());

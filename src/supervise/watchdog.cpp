@@ -14,7 +14,7 @@
 #include "comm/text_message.hpp"
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
-#include "output/write_text.hpp"
+#include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
 #include "supervise/signals.hpp"
 #include "supervise/stack_dump.hpp"
@@ -345,7 +345,7 @@ void Watchdog::dump(std::string const& reason) {
       std::fprintf(stderr, "[rank %d] %s", options_.rank, text.c_str());
     } else {
       std::filesystem::create_directories(folder);
-      write_text(folder + name, text);
+      replace_file(folder + name, text);
       log_info("stacks and last spans are in " + folder + name);
     }
   } catch (std::exception const& error) {
