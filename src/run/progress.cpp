@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <utility>
@@ -17,7 +18,7 @@ namespace ditbatch {
 namespace {
 
 std::string duration_text(double seconds) {
-  auto const whole = static_cast<long long>(seconds + 0.5);
+  auto const whole = std::llround(seconds);
   if (whole >= 3600)
     return std::to_string(whole / 3600) + " h " + std::to_string(whole / 60 % 60) + " min";
   if (whole >= 60) return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
