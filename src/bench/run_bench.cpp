@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "families/families.hpp"
+#include "families/model.hpp"
 #include "output/plain_file.hpp"
 #include "profile/recording.hpp"
 #include "supervise/verdict.hpp"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "comm/mpi_tensor_comm.hpp"
+#include "comm/self_tensor_comm.hpp"
 #include "core/error.hpp"
 #if DITBATCH_CUDA
 #include "comm/nccl_tensor_comm.hpp"

@@ -1,9 +1,11 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <vector>
+
+namespace at {
+class Tensor;
+}
 
 namespace ditbatch {
 
@@ -41,25 +43,6 @@ class TensorComm {
   TensorComm() = default;
   TensorComm(TensorComm const&) = default;
   TensorComm& operator=(TensorComm const&) = default;
-};
-
-/// The group of one rank, for whatever is not split.
-class SelfTensorComm final : public TensorComm {
- public:
-  [[nodiscard]] int size() const override { return 1; }
-  [[nodiscard]] int rank() const override { return 0; }
-  [[nodiscard]] std::vector<at::Tensor> all_to_all(
-      std::vector<at::Tensor> const& send,
-      std::vector<std::vector<std::int64_t>> const& /*receive_shapes*/) override {
-    return send;
-  }
-  [[nodiscard]] at::Tensor all_gather_rows(at::Tensor const& local,
-                                           std::vector<std::int64_t> const& /*rows*/) override {
-    return local;
-  }
-  [[nodiscard]] at::Tensor broadcast(at::Tensor const& tensor, int /*root*/) override {
-    return tensor;
-  }
 };
 
 }  // namespace ditbatch

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "families/flux/flux_family.hpp"
+#include "families/model.hpp"
+#include "ops/graphed_call.hpp"
 #include "output/model_entry.hpp"
 
 namespace ditbatch {

@@ -13,15 +13,18 @@
 #include "config/run_config.hpp"
 #include "families/batch_size.hpp"
 #include "families/exchange_bytes.hpp"
-#include "families/model.hpp"
 #include "families/step_work.hpp"
 #include "manifest/record_identity.hpp"
 #include "manifest/record_rules.hpp"
 #include "manifest/work_shape.hpp"
-#include "ops/graphed_call.hpp"
 #include "weights/checkpoint.hpp"
 
 namespace ditbatch {
+
+namespace ops {
+enum class CudaGraphs;
+}
+class Model;
 
 /// A checkpoint of one family of models, its configs read and proven sound: all that can be asked
 /// before a weight is read, and the way to load it. Pure but for load().

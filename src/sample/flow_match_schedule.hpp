@@ -1,12 +1,14 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "weights/json_config.hpp"
+
+namespace at {
+class Tensor;
+}
 
 namespace ditbatch {
 

@@ -1,13 +1,15 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
 #include <c10/core/ScalarType.h>
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace at {
+class Tensor;
+}
 
 namespace ditbatch {
 

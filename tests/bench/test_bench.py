@@ -12,8 +12,8 @@ import sys
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools")]
-from make_pipeline import make_pipeline  # noqa: E402
+sys.path[:0] = [str(ROOT / "tests" / "support")]
+from pipelines import copy_pipeline  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 DIMENSIONS = ("ulysses", "ring", "cfg", "branch", "replica")
@@ -84,7 +84,7 @@ def check_study(made, lines, layouts, sizes, batches, repetitions):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
 
     made, lines, printed = study("alone", 1, 'layouts = [{}, { ulysses = 2 }]\nsizes = ["96x80", "64x64"]\nsteps = 2\n'
                                  "batch_sizes = [1, 2]\nrepetitions = 2\nwarm_up_s = 0\n")

@@ -10,6 +10,7 @@
 
 #include "comm/mesh_comms.hpp"
 #include "comm/observed_tensor_comm.hpp"
+#include "comm/self_tensor_comm.hpp"
 #include "core/error.hpp"
 #include "support/mpi_world.hpp"
 

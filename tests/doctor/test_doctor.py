@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=64, height=64, steps=2, seed=i) for i in range(6)]
@@ -34,7 +34,7 @@ def sick_ranks(ranks):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     undisturbed = job("undisturbed")
     undisturbed.run(1)
     expected = undisturbed.hashes()

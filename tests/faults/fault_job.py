@@ -9,8 +9,8 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
-from make_pipeline import make_pipeline  # noqa: E402
+sys.path[:0] = [str(ROOT / "tests" / "support")]
+from pipelines import copy_pipeline  # noqa: E402
 from rank_processes import process_of_rank  # noqa: E402
 from run_hashes import hashes  # noqa: E402
 

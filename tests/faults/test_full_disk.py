@@ -15,7 +15,7 @@ import sys
 
 import h5py
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
 RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=256, height=256, steps=1, seed=i) for i in range(8)]
@@ -78,7 +78,7 @@ def toml(images_per_shard):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     for images_per_shard in (1, 3, 100):
         folder = WORK / "enough"
         if not mount(folder, "64m"):

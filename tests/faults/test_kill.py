@@ -17,7 +17,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RUNS = int(os.environ.get("DITBATCH_KILL_RUNS") or (sys.argv[4] if len(sys.argv) > 4 else 20))
@@ -100,7 +100,7 @@ def one_run(number, expected, length_s):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     undisturbed = [FaultJob(PROGRAM, MPIRUN, WORK / f"undisturbed-{i}", WORK / "pipeline", RECORDS) for i in range(AT_ONCE)]
     with ThreadPoolExecutor(AT_ONCE) as pool, (WORK / "kill.log").open("w") as log:
         # As slow as those that are killed are, beside each other.

@@ -12,7 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK, SHIM = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve(), sys.argv[4]
 PIPELINE = WORK / "pipeline"
@@ -86,7 +86,7 @@ def fails(site, file, ranks, mesh, rank, expected):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, PIPELINE)
+    copy_pipeline("d", "dev", "json", 5, PIPELINE)
     expected = None
     for ranks, mesh in LAYOUTS:
         expected = read_once(ranks, mesh, expected)

@@ -11,7 +11,7 @@ import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=64, height=64, steps=2, seed=i) for i in range(8)]
@@ -32,6 +32,8 @@ def poisoned(expected, phase, ranks, mesh, batch_size=1):
     assert made.hashes() == others, "the others are not as they were"
     [failed] = failures(made)
     assert (failed["id"], failed["index"], failed["attempts"]) == ("r3", 0, 3) and "a planted error" in failed["error"], failed
+    if phase != "denoise":
+        return  # what a later job does with it does not depend on the phase
     # Known by now: not tried again, and still not complete.
     made.run(ranks, *mesh, expect=3)
     assert made.hashes() == others
@@ -53,7 +55,7 @@ def thrown_outside_records(expected, phase, ranks):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     undisturbed = FaultJob(PROGRAM, MPIRUN, WORK / "undisturbed", WORK / "pipeline", RECORDS)
     undisturbed.run(1)
     expected = undisturbed.hashes()

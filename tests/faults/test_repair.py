@@ -16,12 +16,12 @@ import sys
 import h5py
 import numpy
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 from run_hashes import columns
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=192, height=192 + 16 * (i % 2), steps=2, seed=i) for i in range(12)]
-FLIPS = int(os.environ.get("DITBATCH_FLIPS", "50"))
+FLIPS = int(os.environ.get("DITBATCH_FLIPS", "20"))
 TOGETHER = 10
 TEXT = "[output]\nflush_s = 0\nimages_per_shard = 4\n"
 
@@ -123,7 +123,7 @@ def replaced_weights(made, before):
     content = weights.read_bytes()
     weights.write_bytes(content)  # the same bytes at another time: the same checkpoint
     assert "nothing to do" in made.run(2)[0]
-    make_pipeline("d", "dev", "json", 6, WORK / "other")
+    copy_pipeline("d", "dev", "json", 6, WORK / "other")
     other = next((WORK / "other" / "transformer").glob("*.safetensors")).read_bytes()
     assert len(other) == len(content) and other != content
     weights.write_bytes(other)
@@ -169,7 +169,7 @@ def missing_images(made):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     made = FaultJob(PROGRAM, MPIRUN, WORK / "job", WORK / "pipeline", RECORDS, TEXT)
     made.run(2)
     expected, columns = made.hashes(), everything(made.folder / "run")

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "comm/cuda_device.hpp"
+#include "comm/self_tensor_comm.hpp"
 #include "models/vae/vae_decoder.hpp"
 #include "ops/convolution.hpp"
 #include "ops/map_ops.hpp"

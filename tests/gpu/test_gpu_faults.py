@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "faults")]
 from fault_job import FaultJob  # noqa: E402
 from make_architecture import main as make_architecture  # noqa: E402
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "comm/self_tensor_comm.hpp"
 #include "models/vae/vae_decoder.hpp"
 #include "support/component_folder.hpp"
 #include "support/reference_file.hpp"

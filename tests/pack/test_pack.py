@@ -13,8 +13,8 @@ import sys
 
 import h5py
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
-from make_pipeline import make_pipeline  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "support"))
+from pipelines import copy_pipeline  # noqa: E402
 
 SOURCE, WORK = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 # Nothing of the caller's: what a batch job on another machine would have at the least.
@@ -58,7 +58,7 @@ def check_libraries(moved):
 
 
 def make_images(moved):
-    make_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
+    copy_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
     records = [dict(id=f"r{i}", prompt=f"a fox {i}", width=96, height=96, steps=2, seed=i) for i in range(3)]
     (WORK / "manifest.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     (WORK / "job.toml").write_text('[job]\nmanifest = "manifest.jsonl"\nrun_dir = "run"\n[model]\npath = "pipeline"\ndtype = "fp32"\n'

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "comm/self_tensor_comm.hpp"
 #include "families/families.hpp"
 #include "families/flux/flux_configs.hpp"
 #include "families/make_images.hpp"

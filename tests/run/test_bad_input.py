@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
-from make_pipeline import make_pipeline  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "support"))
+from pipelines import copy_pipeline  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 
@@ -34,7 +34,7 @@ ERRORS = [
 
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
-    make_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
+    copy_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
     rng = random.Random(4)
     lines = ['{"id":"first","prompt":"x"}']
     lines += [json.dumps(dict(id=f"r{i}", prompt=f"a photo of thing {i}", seed=i, width=512, height=384, tags=["a"], metadata=dict(n=i)))

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from fault_job import FaultJob, make_pipeline
+from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK, HAS_CUPTI = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4] == "1"
 RECORDS = [dict(id=f"r{i}", prompt=f"a fox {i}", width=64, height=64, steps=2, seed=i) for i in range(2)]
@@ -24,7 +24,7 @@ def main():
         assert done.returncode == 64, done
         assert "--record-kernels needs CUPTI (this build has none)" in done.stderr, done.stderr
         return
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     made = FaultJob(PROGRAM, MPIRUN, WORK / "job", WORK / "pipeline", RECORDS, "")
     done = made.run(1, "--record-kernels", "--set=runtime.device=cpu")
     [session] = (made.folder / "run" / "sessions").iterdir()

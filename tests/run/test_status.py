@@ -13,7 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "faults")]
-from fault_job import FaultJob, make_pipeline  # noqa: E402
+from fault_job import FaultJob, copy_pipeline  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=20, seed=i) for i in range(30)]
@@ -39,7 +39,7 @@ def wait_for(made, condition):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    make_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
     made = FaultJob(PROGRAM, MPIRUN, WORK / "job", WORK / "pipeline", RECORDS, "[output]\nflush_s = 0\nimages_per_shard = 2\n")
     assert subprocess.run([PROGRAM, "status", made.folder / "run"], capture_output=True).returncode == 74  # nothing is there
 

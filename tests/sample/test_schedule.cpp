@@ -1,6 +1,8 @@
 // Noise levels against what diffusers 0.42.1 draws for Flux: 4 steps, sigmas passed as the pipeline
 // does, mu 1.15 at 4096 image tokens.
 #define BOOST_TEST_MODULE schedule
+#include <ATen/ATen.h>
+
 #include <boost/test/unit_test.hpp>
 #include <vector>
 

@@ -14,7 +14,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "support")]
+sys.path[:0] = [str(ROOT / "tests" / "support")]
 from run_hashes import hashes  # noqa: E402
 from slurm_cluster import Cluster, isolate, run, skip_where_impossible, wait_until  # noqa: E402
 
@@ -103,9 +103,9 @@ def ranks_on(cluster, node):
 
 def prepare():
     skip_where_impossible(WORK)
-    from make_pipeline import make_pipeline
+    from pipelines import copy_pipeline
     shutil.rmtree(WORK, ignore_errors=True)
-    make_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
+    copy_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
     folder = write_job("plain", QUICK + SLOW)
     done = subprocess.run([MPIRUN, "2", PROGRAM, "run", folder / "job.toml"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "comm/tensor_comm.hpp"
+#include "comm/self_tensor_comm.hpp"
 #include "weights/checkpoint.hpp"
 #include "weights/load_weights.hpp"
 #include "weights/safetensors.hpp"

@@ -7,6 +7,7 @@
 #include <functional>
 #include <random>
 
+#include "comm/self_tensor_comm.hpp"
 #include "support/bad_input.hpp"
 #include "weights/checkpoint.hpp"
 #include "weights/json_document.hpp"

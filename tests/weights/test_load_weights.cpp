@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "comm/mesh_comms.hpp"
+#include "comm/self_tensor_comm.hpp"
 #include "core/error.hpp"
 #include "support/mpi_world.hpp"
 #include "support/scratch_folder.hpp"

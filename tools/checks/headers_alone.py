@@ -4,7 +4,7 @@
     tools/checks/headers_alone.py BUILD_DIR    of the preset cpu, configured
 
 A header is proven by the file of its name, which includes it first, where that is compiled without a precompiled
-header. Each other one is compiled as its folder's files are, by the same compiler and ccache: with the precompiled header
+header. Each other one is compiled as a file of its folder is, by the same compiler and ccache: with the precompiled header
 if it reaches ATen (it holds nothing that ATen does not bring), else without. Headers that need CUDA are left to
 the files of their name.
 """
@@ -37,7 +37,8 @@ def reaches(header, library):
 
 
 def command_of(build):
-    """folder or file -> how it, or one of the folder's files, is compiled, without the file and where it goes."""
+    """file, and (folder, with the precompiled header?) -> how it, or one of the folder's files, is compiled, without the file
+    and where it goes."""
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = pathlib.Path(entry["file"])
@@ -47,7 +48,7 @@ def command_of(build):
                 if option in words:
                     del words[words.index(option):words.index(option) + count]
             found[file] = words[:words.index("-o")]
-            found.setdefault(file.parent, found[file])
+            found.setdefault((file.parent, "-include" in found[file]), found[file])
     return found
 
 
@@ -59,12 +60,11 @@ def is_proven(header, commands):
 
 
 def compile_alone(header, commands, build):
-    folder = next(folder for folder in header.parents if folder in commands)
-    words = list(commands[folder])
-    if not reaches(header, ATEN):
-        if "-include" in words:
-            at = words.index("-include")
-            del words[at:at + 2]
+    precompiled = reaches(header, ATEN)
+    words = list(next(commands[folder, kind] for folder in header.parents for kind in (precompiled, not precompiled) if (folder, kind) in commands))
+    if not precompiled and "-include" in words:
+        at = words.index("-include")
+        del words[at:at + 2]
     if not any(word.startswith("-DDITBATCH_CUDA=") for word in words):
         words.append("-DDITBATCH_CUDA=0")  # as in every file that includes a header which asks
     unit = build / "headers_alone" / header.relative_to(source).with_suffix(".cpp")

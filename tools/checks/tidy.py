@@ -4,7 +4,7 @@
     tools/checks/tidy.py BUILD_DIR [BASE]    BUILD_DIR: of the preset cpu, configured; BASE: by default the parent of HEAD
 
 A changed header is read through the file of its name. DITBATCH_TIDY_BASE names another base, DITBATCH_TIDY_S the
-seconds that it may take (default 120): what is left over then is named, and no failure.
+seconds that it may take (default 60): what is left over then is named, and no failure.
 """
 import concurrent.futures
 import json
@@ -55,7 +55,7 @@ def main():
     folder, known = write_commands(build)
     base = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("DITBATCH_TIDY_BASE", "HEAD~1")
     units = changed_units(base, known)
-    end = time.monotonic() + float(os.environ.get("DITBATCH_TIDY_S", "120"))
+    end = time.monotonic() + float(os.environ.get("DITBATCH_TIDY_S", "60"))
     late, faulty = [], []
 
     def look_at(unit):
