@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -33,6 +34,17 @@ constexpr auto write_limit = std::chrono::seconds(5);
 
 std::mutex folder_mutex;  // guards the folder: threads of a rank may end it at once
 std::string folder;
+
+// NCCL's own threads have crashed while a communicator was aborted whose other rank was stopped:
+// the job would have ended with 139 instead of its code. Such a thread waits here for the end.
+void hold_threads_that_crash() {
+  struct sigaction hold {};
+  hold.sa_handler = [](int) {
+    while (true) ::pause();
+  };
+  for (int const crash : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT})
+    ::sigaction(crash, &hold, nullptr);
+}
 
 bool is_failure(ExitCode code) {
   return code != ExitCode::complete && code != ExitCode::failed_records &&
@@ -167,11 +179,15 @@ void say_last_words(LastWords const& words) noexcept {
 }
 
 void leave(ExitCode code, std::function<void()> const& abort_collectives) {
+  hold_threads_that_crash();
   std::thread([abort_collectives] {
     if (abort_collectives) abort_collectives();
   }).detach();
   std::this_thread::sleep_for(std::chrono::seconds(1));
-  std::thread([code] { MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code)); }).detach();
+  int has_mpi = 0;
+  MPI_Initialized(&has_mpi);
+  if (has_mpi != 0)
+    std::thread([code] { MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code)); }).detach();
   std::this_thread::sleep_for(std::chrono::seconds(1));
   ::_exit(static_cast<int>(code));
 }

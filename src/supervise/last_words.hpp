@@ -44,7 +44,8 @@ void say_last_words(LastWords const& words) noexcept;
 
 /// Ends this process and the job, whatever other threads and ranks do: frees who waits in a
 /// collective (null: nobody), aborts MPI, and exits after two seconds at most. Both may wait for a
-/// rank that is gone, so each gets a thread and a second.
+/// rank that is gone, so each gets a thread and a second. A crash of another thread meanwhile does
+/// not change the code.
 [[noreturn]] void leave(ExitCode code, std::function<void()> const& abort_collectives);
 
 }  // namespace ditbatch

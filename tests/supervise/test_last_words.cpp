@@ -1,6 +1,10 @@
 // How a job ended, as its session's folder tells it: of several ends the first failure.
 #define BOOST_TEST_MODULE last_words
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <filesystem>
 
 #include "core/host_error.hpp"
@@ -84,4 +88,16 @@ BOOST_AUTO_TEST_CASE(an_error_blames_a_host_only_if_it_knows_one) {
   BOOST_TEST(last_words_of(std::out_of_range("at"), "n1", 1).cause == "rank 1 on n1: at");
   BOOST_TEST((last_words_of(std::out_of_range("at"), "n1", 1).code == ExitCode::internal));
   BOOST_TEST(last_words_of(std::runtime_error("no launcher"), "", 0).cause == "no launcher");
+}
+
+// As NCCL's threads have done while the communicator of a stopped rank was aborted.
+BOOST_AUTO_TEST_CASE(a_thread_that_crashes_at_the_end_does_not_change_the_exit_code) {
+  for (int const crash : {SIGSEGV, SIGABRT}) {
+    pid_t const child = ::fork();
+    if (child == 0) leave(ExitCode::lost_peer, [crash] { std::raise(crash); });
+    int status = 0;
+    BOOST_REQUIRE(::waitpid(child, &status, 0) == child);
+    BOOST_TEST(WIFEXITED(status));
+    BOOST_TEST(WEXITSTATUS(status) == static_cast<int>(ExitCode::lost_peer));
+  }
 }
