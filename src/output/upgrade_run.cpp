@@ -53,10 +53,12 @@ class SessionModels {
 };
 
 ShardRow upgraded(ShardRow row, std::string const& model, std::size_t phases) {
+  if (row.version < 2) {
+    row.model = model;
+    row.bits = 0;
+    row.phase_s = slowest_ranks(row.timing_s, phases);
+  }
   row.version = shard_schema_version;
-  row.model = model;
-  row.bits = 0;
-  row.phase_s = slowest_ranks(row.timing_s, phases);
   seal(row);
   return row;
 }
@@ -78,7 +80,7 @@ void write_upgraded(std::string const& run_dir, std::string const& file, std::st
           run_dir + "/" + file + ": is not complete (it was changed) run ditbatch repair");
   ShardOptions options = old.options();
   options.version = shard_schema_version;
-  options.models = models_json(models_of(old, sessions));
+  if (old.options().version < 2) options.models = models_json(models_of(old, sessions));
   ShardFile fresh = ShardFile::create(copy, options);
   for (std::uint64_t row = 0; row < old.rows(); ++row) {
     ShardRow read = old.read(row, ShardFile::Part::everything);
