@@ -52,6 +52,13 @@ class SessionModels {
   std::map<int, ModelEntry> models_;
 };
 
+void require_intact(ShardRow const& row, std::uint64_t number, std::string const& path) {
+  std::string const broken = broken_part(row);
+  require(broken.empty(), ExitCode::io,
+          path + ": row " + std::to_string(number) + " (" + row.id + ") is broken: " + broken +
+              " run ditbatch repair");
+}
+
 ShardRow upgraded(ShardRow row, std::string const& model, std::size_t phases) {
   if (row.version < 2) {
     row.model = model;
@@ -73,21 +80,17 @@ std::vector<ModelEntry> models_of(ShardFile const& shard, SessionModels& session
   return models;
 }
 
-void write_upgraded(std::string const& run_dir, std::string const& file, std::string const& copy,
-                    SessionModels& sessions) {
-  ShardFile const old = ShardFile::open(run_dir + "/" + file, H5Access::read);
+void write_upgraded(std::string const& path, std::string const& copy, SessionModels& sessions) {
+  ShardFile const old = ShardFile::open(path, H5Access::read);
   require(old.is_complete() && old.is_even(), ExitCode::io,
-          run_dir + "/" + file + ": is not complete (it was changed) run ditbatch repair");
+          path + ": is not complete (it was changed) run ditbatch repair");
   ShardOptions options = old.options();
   options.version = shard_schema_version;
   if (old.options().version < 2) options.models = models_json(models_of(old, sessions));
   ShardFile fresh = ShardFile::create(copy, options);
   for (std::uint64_t row = 0; row < old.rows(); ++row) {
     ShardRow read = old.read(row, ShardFile::Part::everything);
-    std::string const broken = broken_part(read);
-    require(broken.empty(), ExitCode::io,
-            run_dir + "/" + file + ": row " + std::to_string(row) + " (" + read.id +
-                ") is broken: " + broken + " run ditbatch repair");
+    require_intact(read, row, path);
     std::string const model = sessions.of(read.session).name;
     fresh.append_stored(upgraded(std::move(read), model, options.phase_names.size()), old, row);
   }
@@ -96,8 +99,9 @@ void write_upgraded(std::string const& run_dir, std::string const& file, std::st
 
 std::vector<std::string> old_shards(std::string const& run_dir) {
   std::vector<std::string> old;
+  std::string const folder = run_dir + "/";
   for (std::string const& file : shard_files(run_dir)) {
-    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    ShardFile const shard = ShardFile::open(folder + file, H5Access::read);
     if (shard.options().version < shard_schema_version) old.push_back(file);
   }
   return old;
@@ -139,6 +143,7 @@ UpgradeReport upgrade_run(std::string const& run_dir) {
   report.newest_shards = shard_files(run_dir).size() - old.size();
   leave_out_of_indexes(run_dir, old);
   SessionModels sessions(run_dir);
+  std::string const folder = run_dir + "/";
   std::set<std::string> parts;
   for (PartFile const& index : index_files(run_dir)) parts.insert(index.part);
   for (std::string const& file : old) {
@@ -146,7 +151,7 @@ UpgradeReport upgrade_run(std::string const& run_dir) {
     std::string const copy = partial_path(
         run_dir, part, "upgrade-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
     remove_with_journal(copy);
-    write_upgraded(run_dir, file, copy, sessions);
+    write_upgraded(folder + file, copy, sessions);
     PublishedShard const published = publish_shard(copy, run_dir, file, Existing::replace);
     append_index_line(index_path(run_dir, part), published);
     parts.insert(part);
