@@ -10,7 +10,7 @@
 namespace ditbatch {
 
 /// The group of one rank, for whatever is not split.
-class SelfTensorComm final : public TensorComm {
+class SelfTensorComm : public TensorComm {
  public:
   [[nodiscard]] int size() const override { return 1; }
   [[nodiscard]] int rank() const override { return 0; }

@@ -34,22 +34,9 @@ std::size_t groups_of_several(MeshComms const& comms) {
 }
 
 // Counts how often the job is given up.
-class LostComm final : public TensorComm {
+class LostComm final : public SelfTensorComm {
  public:
   [[nodiscard]] int size() const override { return 2; }
-  [[nodiscard]] int rank() const override { return 0; }
-  [[nodiscard]] std::vector<at::Tensor> all_to_all(
-      std::vector<at::Tensor> const& send,
-      std::vector<std::vector<std::int64_t>> const& /*receive_shapes*/) override {
-    return send;
-  }
-  [[nodiscard]] at::Tensor all_gather_rows(at::Tensor const& local,
-                                           std::vector<std::int64_t> const& /*rows*/) override {
-    return local;
-  }
-  [[nodiscard]] at::Tensor broadcast(at::Tensor const& tensor, int /*root*/) override {
-    return tensor;
-  }
   void abort() noexcept override { aborts += 1; }
   int aborts = 0;
 };

@@ -29,7 +29,7 @@ class ScratchFolder {
  public:
   ScratchFolder()
       : path_(fs::current_path() /
-              ("scratch-" + std::to_string(::getpid()) + "-" + std::to_string(made_++) + "-" +
+              ("scratch-" + std::to_string(::getpid()) + "-" + std::to_string(made++) + "-" +
                boost::unit_test::framework::current_test_case().p_name.get())) {
     fs::remove_all(path_);
     fs::create_directories(path_ / ".work");
@@ -44,7 +44,7 @@ class ScratchFolder {
   [[nodiscard]] std::string text() const { return path_; }
 
  private:
-  inline static int made_ = 0;  // a test may have several
+  inline static int made = 0;  // a test may have several
   fs::path path_;
 };
 
