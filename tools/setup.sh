@@ -3,11 +3,13 @@
 #   tools/setup.sh            what the build, the demo and the tests need
 #   tools/setup.sh --program  what the program alone needs: no diffusers, no test libraries, and without
 #                             a CUDA toolkit only the few libraries that libtorch_cpu.so wants
-# Python packages go to .deps/venv (ignored by git; DITBATCH_DEPS names another folder). Elsewhere than
-# on Debian, or without root: have MPI, HDF5 and the rest from modules; CMake says what is missing.
+# Python packages go to .deps/venv (ignored by git; DITBATCH_DEPS names another folder), as links to files that uv keeps
+# in ~/.cache/uv (UV_CACHE_DIR names another): a second checkout has them in seconds. Elsewhere than on Debian, or without
+# root: have MPI, HDF5 and the rest from modules; CMake says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scope=${1:-all}
+scope=${1:---all}
+case $scope in --all | --program) ;; *) echo "setup: no option $scope (--program is one)" >&2; exit 64 ;; esac
 deps=${DITBATCH_DEPS:-$PWD/.deps}
 torch_version=2.11.0
 
@@ -42,24 +44,29 @@ fi
 mkdir -p "$deps"
 python=$deps/venv/bin/python
 [ -x "$python" ] || python3 -m venv "$deps/venv"
+# uv in place of pip: a quarter of the processor time, and it keeps what it unpacked. From the index that pip is set to.
+[ -x "$deps/venv/bin/uv" ] || "$python" -m pip install -q uv
+index=${PIP_INDEX_URL:-$("$python" -m pip config get global.index-url 2>/dev/null || true)}
+[ -z "$index" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
+install() { "$deps/venv/bin/uv" pip install -q --python "$python" "$@"; }
 has() { "$python" -m pip show -q "$1" 2>/dev/null; }
 installed_torch() { "$python" -m pip list --format freeze 2>/dev/null | sed -n 's/^torch==//p'; }
 
 if [ "$scope" = --program ] && ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
   if [ "$(installed_torch)" != "$torch_version" ]; then
     say "LibTorch $torch_version, CPU part"
-    "$python" -m pip install -q --no-deps "torch==$torch_version" 'nvidia-cuda-cupti~=13.0.0' 'nvidia-cuda-runtime~=13.0.0'
+    install --no-deps "torch==$torch_version" 'nvidia-cuda-cupti~=13.0.0' 'nvidia-cuda-runtime~=13.0.0'
   fi
 elif [ "$(installed_torch)" != "$torch_version" ] || ! has sympy; then
   say "LibTorch $torch_version with its CUDA libraries (4.7 GB)"
-  "$python" -m pip install -q "torch==$torch_version" numpy
+  install "torch==$torch_version" numpy
 fi
 
 if [ "$scope" != --program ]; then
   stamp=$deps/venv/.requirements
   if ! cmp -s tools/requirements.txt "$stamp" 2>/dev/null; then
     say "Python packages for tests and demo"
-    "$python" -m pip install -q -r tools/requirements.txt
+    install -r tools/requirements.txt
     cp tools/requirements.txt "$stamp"
   fi
 fi
