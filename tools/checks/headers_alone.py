@@ -3,9 +3,9 @@
 
     tools/checks/headers_alone.py BUILD_DIR    of the preset cpu, configured
 
-A header is proven by the file of its name, which includes it first, where that is compiled without a precompiled
-header. Each other one is compiled as a file of its folder is, by the same compiler and ccache: with the precompiled header
-if it reaches ATen (it holds nothing that ATen does not bring), else without. Headers that need CUDA are left to
+A header is proven by the file of its name, which includes it first, where that is compiled without a precompiled header, or
+where the header reaches ATen (the precompiled one holds nothing that ATen does not bring). Each other one is compiled as a
+file of its folder is, by the same compiler and ccache. Headers that need CUDA are left to
 the files of their name.
 """
 import concurrent.futures
@@ -53,9 +53,9 @@ def command_of(build):
 
 
 def is_proven(header, commands):
-    """Is it the first include of a file that is compiled without a precompiled header?"""
+    """Is it the first include of a file that is compiled with no more than the header brings?"""
     unit = header.with_suffix(".cpp")
-    return unit in commands and "-include" not in commands[unit] and \
+    return unit in commands and ("-include" not in commands[unit] or reaches(header, ATEN)) and \
         includes(unit)[:1] == [('"', header.relative_to(source).as_posix())]
 
 
