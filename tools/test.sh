@@ -19,9 +19,8 @@ build cpu
 if command -v nvcc >/dev/null; then build cuda --target ditbatch gpu_tests; else echo "test: no CUDA toolkit here, the preset cuda is not built"; fi
 build asan --target hostile_tests
 
-# Three at once on two cores: a test that fills both has PROCESSORS 2, and one that waits for processes runs beside it
-# (RESOURCE_LOCK beside: one at a time, or two of the three places are never free at once). Where the test's own time limits
-# count, it has all three. COST, about the seconds that a test takes, lets the longest begin.
+# Three at once on two cores: many tests wait for processes more than they work. COST, about the seconds that a test takes,
+# lets the longest begin.
 failed=0
 ctest --preset cpu -j 3 --output-junit "$PWD/build/cpu/results.xml" "$@" || failed=1
 ctest --preset asan -j 3 --output-junit "$PWD/build/asan/results.xml" "$@" || failed=1

@@ -74,11 +74,17 @@ class FaultJob:
             cause = re.search(r"cause: (.*)", errors)
             assert cause and f"rank {rank} (" in cause[1] and where in cause[1], errors
             print(cause[1], flush=True)
-        time.sleep(3)
+        self.wait_until_gone()
+        return seconds
+
+    def wait_until_gone(self, seconds=10):
+        """No process of the job is left, at the latest after so many seconds."""
+        until = time.monotonic() + seconds
+        while self.processes() and time.monotonic() < until:
+            time.sleep(0.05)
         left = self.processes()
         self.kill_all()
         assert not left, f"{self.folder.name}: processes left: {left}"
-        return seconds
 
     def kill_all(self):
         for pid in self.processes():

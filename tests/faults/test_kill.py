@@ -81,10 +81,7 @@ def one_run(number, expected, length_s):
         except subprocess.TimeoutExpired:
             killed = kill_somebody(made, rng)
             process.communicate(timeout=60)
-            until = time.monotonic() + 20
-            while made.processes() and time.monotonic() < until:
-                time.sleep(0.05)
-            assert not made.processes(), f"run {number}: processes left"
+            made.wait_until_gone(20)
             story.append(f"{ranks} ranks: {killed} killed after {wait_s:.2f} s, {len(made.hashes())} published")
     mesh = rng.choice(MESHES)
     ranks = rng.choice(sizes_of(mesh))

@@ -21,7 +21,7 @@ from run_hashes import columns
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=192, height=192 + 16 * (i % 2), steps=2, seed=i) for i in range(12)]
-FLIPS = int(os.environ.get("DITBATCH_FLIPS", "20"))
+FLIPS = int(os.environ.get("DITBATCH_FLIPS", "10"))
 TOGETHER = 10
 TEXT = "[output]\nflush_s = 0\nimages_per_shard = 4\n"
 

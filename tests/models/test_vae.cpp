@@ -136,7 +136,8 @@ BOOST_DATA_TEST_CASE(float16_decodes_in_float32_where_the_config_says_so,
 BOOST_DATA_TEST_CASE(every_number_of_ranks_gives_the_same_bits, boost::unit_test::data::make(vaes),
                      name) {
   // On a GPU each thread sets cuDNN up anew, which takes most of the time.
-  auto const cut_sizes = test_device().is_cuda() ? std::vector<std::string>{"5x7", "13x6"} : sizes;
+  std::vector<std::string> cut_sizes{"5x7", "13x6"};
+  if (!test_device().is_cuda()) cut_sizes.insert(cut_sizes.end(), {"1x5", "16x8"});
   Folder const folder(name);
   for (c10::ScalarType const dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
     if (dtype == at::kHalf && folder.config.force_upcast) continue;  // that is float32 again
@@ -144,7 +145,7 @@ BOOST_DATA_TEST_CASE(every_number_of_ranks_gives_the_same_bits, boost::unit_test
     for (std::string const& size : cut_sizes) {
       at::Tensor const latents = folder.latents(size, dtype);
       DecodedImage const alone = decode_alone(decoder, latents);
-      for (int const ranks : {2, 3, 4, 6, 8, 11}) {
+      for (int const ranks : {2, 3, 8, 11}) {
         auto const images =
             test::on_ranks(ranks, [&](TensorComm& comm) { return decoder.decode(latents, comm); });
         BOOST_TEST(at::equal(images.front().pixels, alone.pixels),

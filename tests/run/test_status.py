@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT / "tests" / "faults")]
 from fault_job import FaultJob, copy_pipeline  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
-RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=20, seed=i) for i in range(30)]
+RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=12, seed=i) for i in range(20)]
 
 PHASES = ("start", "load", "text", "denoise", "decode", "hand_over", "wait", "drain")
 
@@ -45,13 +45,13 @@ def main():
 
     made.run(2, "--limit", "4")
     said = status(made, "--json")
-    assert (said["state"], said["images_published"], said["images_wanted"]) == ("stopped with 26 left", 4, 30), said
+    assert (said["state"], said["images_published"], said["images_wanted"]) == (f"stopped with {len(RECORDS) - 4} left", 4, len(RECORDS)), said
     assert said["images_made_in_session"] == 4 and not said["jobs"], said
 
     job = made.start(2)
     wait_for(made, lambda now: now["session"] == 2 and len(now["ranks"]) == 2 and now["images_published"] > 4)
     said = status(made, "--json")
-    assert said["state"] == "running" and said["images_wanted"] == 30 and len(said["jobs"]) == 1, said
+    assert said["state"] == "running" and said["images_wanted"] == len(RECORDS) and len(said["jobs"]) == 1, said
     assert all(rank["host"] and rank["phase"] in PHASES for rank in said["ranks"]), said
     assert said["jobs"][0]["pid"] in made.processes(), said
     text = status(made, "--ranks")
@@ -61,20 +61,20 @@ def main():
     # A dead job's lock stops moving; after some seconds nobody takes it for alive.
     wait_for(made, lambda now: now["state"] == "died")
     published = status(made, "--json")["images_published"]
-    assert published == len(made.hashes()) < 30 and "gone; the next job takes over" in status(made), status(made)
+    assert published == len(made.hashes()) < len(RECORDS) and "gone; the next job takes over" in status(made), status(made)
 
     job = made.start(2)
     wait_for(made, lambda now: now["session"] == 3 and now["images_published"] > published)
     (made.folder / "run" / "STOP").touch()
     job.communicate(timeout=60)
     said = status(made, "--json")
-    left = 30 - len(made.hashes())
+    left = len(RECORDS) - len(made.hashes())
     assert said["state"] == (f"stopped with {left} left" if left else "complete"), said
     assert "STOP" in said["stop_reason"] or not left, said  # it may come to its end before it looks
     (made.folder / "run" / "STOP").unlink(missing_ok=True)
     made.run(1)
     said = status(made, "--json")
-    assert said["state"] == "complete" and said["images_published"] == 30 and said["images_failed"] == 0, said
+    assert said["state"] == "complete" and said["images_published"] == len(RECORDS) and said["images_failed"] == 0, said
     print("limited, running, died, stopped, complete: told apart")
 
 

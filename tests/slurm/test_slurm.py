@@ -27,7 +27,7 @@ def records(prefix, count, steps):
 
 
 QUICK = records("quick", 6, 2)
-SLOW = records("slow", 30, 100)
+SLOW = records("slow", 24, 60)
 LIMIT_CHECK_S = 30  # slurmctld looks that often at the time limits and sends what --signal asks for
 
 
