@@ -9,6 +9,7 @@
 #include "core/trace.hpp"
 #include "families/dtype.hpp"
 #include "weights/load_weights.hpp"
+#include "weights/parameters.hpp"
 
 namespace ditbatch {
 

@@ -12,6 +12,7 @@
 #include "config/run_config.hpp"
 #include "families/load_report.hpp"
 #include "weights/checkpoint.hpp"
+#include "weights/weight_source.hpp"
 
 namespace ditbatch {
 

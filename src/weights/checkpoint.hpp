@@ -1,11 +1,7 @@
 #pragma once
 
-#include <c10/core/Device.h>
-#include <c10/core/ScalarType.h>
-
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,7 +11,6 @@
 #include "core/sha256.hpp"
 #include "weights/json_config.hpp"
 #include "weights/json_document.hpp"
-#include "weights/weight_source.hpp"
 
 namespace ditbatch {
 
@@ -71,15 +66,5 @@ using ComponentList = std::span<char const* const>;
 [[nodiscard]] Checkpoint open_checkpoint(ModelIndex const& index, ComponentList components,
                                          WeightFiles weight_files, Problems& problems);
 [[nodiscard]] bool has_all(Checkpoint const& checkpoint, ComponentList components);
-
-/// Compares what a model needs with what the headers offer: missing tensors, wrong shapes.
-void check_parameters(Component const& component, std::vector<ParameterSpec> const& needed,
-                      Problems& problems);
-
-/// Draws parameters from a seed and their names: normal with a deviation of 1 / sqrt(fan-in) for
-/// matrices, ones for norm scales, small values for biases. The same on every rank.
-[[nodiscard]] std::unique_ptr<WeightSource> random_weights(std::uint64_t seed,
-                                                           c10::ScalarType dtype,
-                                                           c10::Device device);
 
 }  // namespace ditbatch

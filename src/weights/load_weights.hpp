@@ -9,6 +9,7 @@
 
 #include "comm/tensor_comm.hpp"
 #include "weights/checkpoint.hpp"
+#include "weights/weight_source.hpp"
 
 namespace ditbatch {
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "weights/checkpoint.hpp"
+#include "weights/weight_source.hpp"
 
 namespace ditbatch {
 

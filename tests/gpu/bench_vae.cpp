@@ -18,7 +18,7 @@
 #include "models/vae/vae_decoder.hpp"
 #include "ops/convolution.hpp"
 #include "ops/map_ops.hpp"
-#include "weights/checkpoint.hpp"
+#include "weights/parameters.hpp"
 
 using namespace ditbatch;
 

@@ -15,7 +15,7 @@
 #include "ops/convolution.hpp"
 #include "ops/map_ops.hpp"
 #include "support/thread_tensor_comm.hpp"
-#include "weights/checkpoint.hpp"
+#include "weights/parameters.hpp"
 
 using namespace ditbatch;
 

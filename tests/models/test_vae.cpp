@@ -14,6 +14,7 @@
 #include "support/component_folder.hpp"
 #include "support/reference_file.hpp"
 #include "support/thread_tensor_comm.hpp"
+#include "weights/parameters.hpp"
 
 using namespace ditbatch;
 

@@ -12,6 +12,7 @@
 #include "support/reference_file.hpp"
 #include "text/clip_encoder.hpp"
 #include "text/t5_encoder.hpp"
+#include "weights/parameters.hpp"
 
 using namespace ditbatch;
 using test::relative_difference;

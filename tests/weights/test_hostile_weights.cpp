@@ -7,11 +7,9 @@
 #include <functional>
 #include <random>
 
-#include "comm/self_tensor_comm.hpp"
 #include "support/bad_input.hpp"
 #include "weights/checkpoint.hpp"
 #include "weights/json_document.hpp"
-#include "weights/load_weights.hpp"
 #include "weights/safetensors.hpp"
 #include "weights/safetensors_index.hpp"
 
@@ -318,23 +316,6 @@ BOOST_AUTO_TEST_CASE(a_file_in_place_of_a_folder_is_refused) {
   Problems problems;
   (void)open_folder(folder / "flux.ckpt", problems);
   check_refused(problems, "flux.ckpt", "can run code", "a .ckpt as model.path");
-}
-
-BOOST_AUTO_TEST_CASE(missing_and_misshapen_parameters_are_named) {
-  ScratchFolder const folder("parameters");
-  write_folder(folder);
-  Problems problems;
-  Checkpoint const checkpoint = open_folder(folder.path(), problems);
-  problems.throw_if_any();
-  Component const& vae = checkpoint.component("vae");
-  check_parameters(vae, {{"a", {2, 2}}, {"old_b", {3}, {"b"}}}, problems);
-  BOOST_TEST(problems.empty());
-  check_parameters(vae, {{"a", {4}}, {"aa", {2, 2}}}, problems);
-  check_refused(problems, "model.safetensors", "has shape (2, 2) (config.json asks for (4))",
-                "a wrong shape");
-  check_refused(problems, "vae", "aa: missing from the weights", "a missing tensor");
-  SelfTensorComm alone;
-  BOOST_CHECK_THROW((void)load_weights(vae, {{"a", {5}}}, at::kFloat, at::kCPU, alone), BadInput);
 }
 
 BOOST_AUTO_TEST_CASE(no_mutation_of_a_file_crashes) {

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "core/error.hpp"
+#include "weights/parameters.hpp"
 #include "weights/weight_stream.hpp"
 
 using namespace ditbatch;
@@ -38,6 +39,21 @@ BOOST_AUTO_TEST_CASE(neighbours_are_read_together_and_what_nobody_wants_is_skipp
   BOOST_TEST(stream.tensors[stream.place.at("old_c")].begin == 14U);
   BOOST_TEST((stream.tensors[stream.place.at("a")].wanted == c10::kDouble));
   BOOST_TEST((stream.tensors[stream.place.at("d")].wanted == c10::kHalf));
+}
+
+BOOST_AUTO_TEST_CASE(missing_and_misshapen_parameters_are_named) {
+  Component const component =
+      component_of({{"a", {"F32", {2, 2}, 0, 8, 16}}, {"b", {"F32", {3}, 1, 8, 12}}});
+  Problems problems;
+  check_parameters(component, {{"a", {2, 2}}, {"old_b", {3}, {"b"}}}, problems);
+  BOOST_TEST(problems.empty());
+  check_parameters(component, {{"a", {4}}, {"aa", {2, 2}}}, problems);
+  BOOST_TEST_REQUIRE(problems.all().size() == 2U);
+  std::string const shape = to_string(problems.all()[0]), missing = to_string(problems.all()[1]);
+  BOOST_TEST(shape.find("1.safetensors") != std::string::npos, shape);
+  BOOST_TEST(shape.find("has shape (2, 2) (config.json asks for (4))") != std::string::npos, shape);
+  BOOST_TEST(missing.find("aa: missing from the weights") != std::string::npos, missing);
+  BOOST_CHECK_THROW((void)plan_stream(component, {{"a", {5}}}, c10::kFloat), BadInput);
 }
 
 BOOST_AUTO_TEST_CASE(a_tensor_that_layers_share_is_read_once) {

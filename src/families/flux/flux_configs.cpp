@@ -3,6 +3,7 @@
 #include "models/flux/flux_transformer.hpp"
 #include "models/vae/vae_decoder.hpp"
 #include "text/tokenizer.hpp"
+#include "weights/parameters.hpp"
 
 namespace ditbatch::flux {
 
