@@ -130,8 +130,8 @@ function(ditbatch_test name)
   if(arg_TORCH)
     ditbatch_precompiled_torch(${name} ${arg_SOURCES})
   endif()
-  # A test runs once for each time it is compiled. -O1 can still use the precompiled header, -O0 cannot.
-  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:$<IF:$<BOOL:${arg_TORCH}>,-O1,-O0>>)
+  # A test runs once for each time it is compiled. Without any optimization the precompiled header would be refused.
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
   foreach(label hostile gpu)
     if(label IN_LIST arg_LABELS)
       add_dependencies(${label}_tests ${name})

@@ -47,7 +47,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("mpirun")
     parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--records", type=int, default=16)
+    parser.add_argument("--records", type=int, default=12)
     parser.add_argument("--ranks", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--compare", type=int, default=3)
     parser.add_argument("--all", type=float, default=0.8, help="least share of pictures with everything right")

@@ -103,10 +103,10 @@ def one_branch():
     expected = undisturbed.hashes()
     assert len(expected) == len(RECORDS)
     ulysses, replicas = ["--set=mesh.ulysses=2"], []
-    cases = [("stop", phase, 1, 2, ulysses) for phase in ("start", "load", "denoise", "hand_over", "drain")]
+    cases = [("stop", phase, 1, 2, ulysses) for phase in ("start", "denoise", "hand_over", "drain")]
     cases += [("stop", "wait", 2, 3, replicas), ("hang", "denoise", 1, 2, ulysses)]
     if EVERY_CASE:
-        cases += [("stop", phase, 1, 2, ulysses) for phase in ("text", "decode", "wait")]
+        cases += [("stop", phase, 1, 2, ulysses) for phase in ("load", "text", "decode", "wait")]
         cases += [("stop", "denoise", 0, 2, ulysses), ("stop", "wait", 0, 2, replicas)]
         cases += [("hang", phase, 1, 2, ulysses) for phase in ("load", "decode")]
     run_cases(expected, cases)

@@ -19,7 +19,7 @@ from pipelines import copy_pipeline  # noqa: E402
 from run_hashes import hashes  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
-RECORDS = 32
+RECORDS = 24
 
 
 def write_job(name, flush_s=0):
@@ -50,7 +50,7 @@ def wait_for_work(folder):
         time.sleep(0.02)
 
 
-def killed(expected, rounds=4):
+def killed(expected, rounds=3):
     rng = random.Random(2)
     folder = write_job("killed")
     for _ in range(rounds):
