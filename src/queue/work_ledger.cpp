@@ -10,6 +10,12 @@
 
 namespace ditbatch {
 
+namespace {
+
+constexpr std::size_t least_hopeless = 8;
+
+}  // namespace
+
 std::size_t batch_share(std::size_t most, std::size_t rest, int replicas) {
   auto const others = static_cast<std::size_t>(replicas);
   return std::min(most, (rest + others - 1) / others);
@@ -51,6 +57,7 @@ std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
       if (!same_replica) same_replica = place;
       continue;
     }
+    if (item.attempt > 0) return place;  // what went wrong is known soon
     if (own && item.bucket == *own && !last_items) return place;
     if (!first) first = place;
     if (!of_free_bucket && others.count(item.bucket) == 0) of_free_bucket = place;
@@ -62,7 +69,7 @@ std::optional<std::size_t> WorkLedger::choose(int replica, double now_s) const {
 }
 
 WorkLedger::Next WorkLedger::next(int replica, double now_s) {
-  if (counts_.failed > options_.abort_failed) return {Answer::finished, std::nullopt};
+  if (!given_up().empty()) return {Answer::finished, std::nullopt};
   std::optional<std::size_t> const place = choose(replica, now_s);
   if (!place) {
     bool const may_come_back = counts_.pending + counts_.leased > 0;
@@ -114,6 +121,7 @@ bool WorkLedger::may_append(std::string const& id, std::uint16_t index, std::uin
   Item& item = items_[found->second];
   if (item.state != State::leased || item.epoch != epoch) return false;
   item.state = State::appended;
+  has_appended_ = true;
   counts_.leased -= 1;
   counts_.appended += 1;
   return true;
@@ -138,17 +146,34 @@ std::optional<FailedRecord> WorkLedger::failed(std::string const& id, std::uint1
   if (item.in_batch) {
     item.attempt -= 1;
     item.runs_alone = true;
-  } else if (item.attempt <= options_.retries) {
-    item.not_before_s = now_s + options_.backoff_s * std::exp2(item.attempt - 1);
   } else {
-    item.state = State::failed;
-    counts_.failed += 1;
-    return FailedRecord{id, index, item.attempt, error};
+    counts_.failed_attempts += 1;
+    last_error_ = error;
+    bool const is_known = std::exchange(item.last_error, error) == error;
+    if (item.attempt > options_.retries || is_known) {
+      item.state = State::failed;
+      counts_.failed += 1;
+      return FailedRecord{id, index, item.attempt, error};
+    }
+    item.not_before_s = now_s + options_.backoff_s * std::exp2(item.attempt - 1);
   }
   item.state = State::pending;
-  pending_.push_back(found->second);
+  pending_.push_front(found->second);
   counts_.pending += 1;
   return std::nullopt;
+}
+
+std::string WorkLedger::given_up() const {
+  if (counts_.pending == 0) return "";
+  std::size_t const first =
+      std::max<std::size_t>(least_hopeless, 2 * static_cast<std::size_t>(options_.replicas));
+  std::string const last = ": " + last_error_.substr(0, last_error_.find('\n'));
+  if (!has_appended_ && counts_.failed_attempts >= first)
+    return "the first " + std::to_string(counts_.failed_attempts) + " attempts all failed" + last;
+  if (counts_.failed > options_.abort_failed)
+    return std::to_string(counts_.failed) + " records failed, more than [limits] abort_failed" +
+           last;
+  return "";
 }
 
 WorkCounts WorkLedger::counts() const { return counts_; }

@@ -40,7 +40,8 @@ struct WorkCounts {
   std::size_t appended = 0;
   std::size_t leased = 0;
   std::size_t pending = 0;
-  std::size_t failed = 0;
+  std::size_t failed = 0;           // given up
+  std::size_t failed_attempts = 0;  // those of records that came back among them
 };
 
 /// Who makes what: the state of the work queue as plain data, without messages, threads or files.
@@ -83,11 +84,17 @@ class WorkLedger {
   /// A published shard holds the record.
   void published(std::string const& id, std::uint16_t index);
 
-  /// An attempt went wrong. Comes back later, elsewhere, or is given up after `retries`. In a batch
-  /// of several it is not known whose fault it was: such an attempt does not count, and the record
-  /// runs alone from then on.
+  /// An attempt went wrong. The record comes back soon, elsewhere where there is another replica,
+  /// or is given up after `retries`, or where it ended twice with the same error: the same bits on
+  /// the same hardware need no third attempt. In a batch of several it is not known whose fault it
+  /// was: such an attempt does not count, and the record runs alone from then on.
   std::optional<FailedRecord> failed(std::string const& id, std::uint16_t index,
                                      std::uint64_t epoch, std::string const& error, double now_s);
+
+  /// Why nothing more is handed out though work is left; empty as long as there is hope. A job is
+  /// hopeless with more failures than `abort_failed`, or where the first attempts, eight or twice
+  /// the replicas if that is more, all failed.
+  [[nodiscard]] std::string given_up() const;
 
   [[nodiscard]] WorkCounts counts() const;
 
@@ -103,6 +110,7 @@ class WorkLedger {
     int attempt = 0;
     double not_before_s = 0;
     int last_replica = -1;
+    std::string last_error;
     bool in_batch = false;    // leased together with others
     bool runs_alone = false;  // was in a batch that failed
   };
@@ -113,9 +121,11 @@ class WorkLedger {
   Options options_;
   std::vector<Item> items_;
   std::map<ImageKey, std::size_t> by_key_;
-  std::deque<std::size_t> pending_;  // in the order of the manifest, retries at the end
+  std::deque<std::size_t> pending_;  // in the order of the manifest, behind those that come back
   std::vector<std::optional<int>> replica_bucket_;
   std::uint64_t last_epoch_ = 0;
+  bool has_appended_ = false;
+  std::string last_error_;
   WorkCounts counts_;
 };
 

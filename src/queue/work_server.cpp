@@ -32,6 +32,11 @@ void WorkServer::finish() {
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
+std::string WorkServer::given_up() const {
+  std::scoped_lock const lock(mutex_);
+  return ledger_.given_up();
+}
+
 WorkCounts WorkServer::counts() const {
   std::scoped_lock const lock(mutex_);
   return ledger_.counts();
@@ -93,6 +98,8 @@ json WorkServer::answer(json const& request) {
   std::scoped_lock const lock(mutex_);
 
   if (verb == "next") return next_for(request.at("replica"), now_s);
+  bool const grants = verb == "may_append" || verb == "shard_number";
+  if (grants && options_.require_folder) options_.require_folder();
   if (verb == "may_append") {
     bool const granted =
         ledger_.may_append(request.at("id"), request.at("index"), request.at("epoch"));
@@ -123,7 +130,10 @@ json WorkServer::answer(json const& request) {
   ensure(verb == "failed", "the work server knows the verb of every request");
   auto const given_up = ledger_.failed(request.at("id"), request.at("index"), request.at("epoch"),
                                        request.at("error"), now_s);
-  if (given_up) {
+  if (!given_up) {
+    log_warning("record " + image_name({request.at("id"), request.at("index")}) +
+                " comes back soon, on another replica if there is one");
+  } else {
     append_failed_line(options_.failed_path,
                        {given_up->id, given_up->index, given_up->attempts, given_up->error});
     log_warning("record " + image_name({given_up->id, given_up->index}) + " given up after " +

@@ -31,6 +31,9 @@ class WorkServer {
     /// Told, on the server's thread, what made it end before its time: nobody is answered any more.
     std::function<void(std::exception const&)> when_lost;
     std::function<bool()> must_stop;  // asked before records are handed out
+    /// Throws where the run folder is another job's by now: asked before a row or a shard is
+    /// granted.
+    std::function<void()> require_folder;
   };
   WorkServer(WorkLedger ledger, Options options);
   WorkServer(WorkServer const&) = delete;
@@ -39,6 +42,8 @@ class WorkServer {
   ~WorkServer();
 
   [[nodiscard]] WorkCounts counts() const;
+  /// WorkLedger::given_up
+  [[nodiscard]] std::string given_up() const;
   /// Waits for the goodbyes and rethrows what went wrong on the thread.
   void finish();
 
