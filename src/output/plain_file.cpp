@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,6 +67,15 @@ void set_size(int file, std::uint64_t size_bytes) {
   require_done(::ftruncate(file, static_cast<off_t>(size_bytes)), "ftruncate");
 }
 
+void make_writable(std::string const& path) {
+  UniqueDescriptor const file = open_file(path, O_RDONLY | O_NOFOLLOW);
+  struct stat status {};
+  require_done(::fstat(file.get(), &status), "fstat");
+  if ((status.st_mode & S_IWUSR) == 0)
+    require_done(::fchmod(file.get(), (status.st_mode & 07777U) | S_IWUSR), "fchmod");
+  UniqueDescriptor const writable = open_file(path, O_RDWR | O_NOFOLLOW);
+}
+
 void sync_file(int file) { require_done(::fsync(file), "fsync"); }
 
 void sync_folder_of(std::string const& path) {
@@ -120,6 +130,34 @@ void replace_file(std::string const& path, std::string const& text) {
   FileReplacement file(path);
   file.write(text);
   file.finish();
+}
+
+bool write_new_file(std::string const& path, std::string const& text) {
+  std::string const written = path + "." + std::to_string(::getpid()) + ".new";
+  remove_file(written);
+  {
+    UniqueDescriptor const file = open_file(written, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+    write_at(file.get(), text.data(), text.size(), 0);
+    sync_file(file.get());
+  }
+  try {
+    rename_to_new(written, path);
+  } catch (std::system_error const& error) {
+    remove_file(written);
+    if (error.code() == std::errc::file_exists) return false;
+    throw;
+  }
+  sync_folder_of(path);
+  return true;
+}
+
+void rename_to_new(std::string const& from, std::string const& to) {
+  constexpr unsigned no_replace = 1;  // RENAME_NOREPLACE
+  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), no_replace) == 0)
+    return;
+  if (errno != EINVAL && errno != ENOSYS) require_done(-1, "rename");
+  require_done(::link(from.c_str(), to.c_str()), "link");
+  require_done(::unlink(from.c_str()), "unlink");
 }
 
 void remove_file(std::string const& path) {

@@ -27,6 +27,9 @@ void read_at(int file, void* data, std::size_t size_bytes, std::uint64_t at);
 void write_at(int file, void const* data, std::size_t size_bytes, std::uint64_t at);
 void set_size(int file, std::uint64_t size_bytes);
 void sync_file(int file);
+/// Gives the owner the right to write the file, if it lacks that, and proves that it can be opened
+/// for writing. A link is refused.
+void make_writable(std::string const& path);
 /// Makes the names in the file's folder durable.
 void sync_folder_of(std::string const& path);
 /// A new version of a small file, which takes its place as a whole when it is finished: written
@@ -50,6 +53,14 @@ class FileReplacement {
 /// Replaces a small file at once: written beside it, flushed, renamed. Throws Error(io), and leaves
 /// nothing beside it then.
 void replace_file(std::string const& path, std::string const& text);
+
+/// Makes a small file with this text, durable, where none of the name is. -> whether it did. Of
+/// several processes one does, and none ever sees a part of the text.
+[[nodiscard]] bool write_new_file(std::string const& path, std::string const& text);
+
+/// rename() that throws where the new name is taken. In place of it a hard link, where the kernel
+/// or the file system has no such rename.
+void rename_to_new(std::string const& from, std::string const& to);
 
 /// A file that is not there is as good as removed.
 void remove_file(std::string const& path);

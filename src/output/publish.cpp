@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,17 +27,6 @@ namespace {
 
 void sync(std::string const& path, int flags) {
   naming_file(path, [&] { sync_file(open_file(path, flags).get()); });
-}
-
-// rename() that refuses to replace. Where the kernel or file system cannot: a hard link, which
-// refuses too.
-void rename_to_new(std::string const& from, std::string const& to) {
-  constexpr unsigned no_replace = 1;  // RENAME_NOREPLACE
-  if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), no_replace) == 0)
-    return;
-  if (errno != EINVAL && errno != ENOSYS) fail(to, "rename");
-  if (::link(from.c_str(), to.c_str()) != 0) fail(to, "link");
-  if (::unlink(from.c_str()) != 0) fail(from, "unlink");
 }
 
 // Whether the last line was cut off by a crash: what is appended must not become a part of it.
@@ -111,7 +99,7 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
     sync(run_dir, O_RDONLY | O_DIRECTORY);
   }
   if (existing == Existing::refuse)
-    rename_to_new(partial, target);
+    naming_file(target, [&] { rename_to_new(partial, target); });
   else if (std::rename(partial.c_str(), target.c_str()) != 0)
     fail(target, "rename");
   sync(folder, O_RDONLY | O_DIRECTORY);

@@ -83,6 +83,8 @@ RepairReport repair_run(std::string const& run_dir) {
     } catch (Error const& error) {
       report.lines.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
     }
+    // Broken is what was read and is wrong. What the system does not let us read may be sound.
+    (void)sha256_of_file(run_dir + "/" + file);
     ShardName const name = name_of(file);
     int& next = next_number[numbering(name)];
     Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, name.part, next);

@@ -5,6 +5,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <system_error>
+
+#include "core/error.hpp"
 
 namespace ditbatch {
 
@@ -45,10 +48,19 @@ NameOfPart split_part(std::string const& name) {
 
 std::string before_part(std::string const& part) { return part.empty() ? "" : part + "-"; }
 
+// None of what is no folder or not there. A folder that cannot be read is not an empty one: its
+// images would be made again.
 std::vector<fs::path> sorted_entries(fs::path const& folder) {
   std::vector<fs::path> entries;
   std::error_code error;
-  for (auto const& entry : fs::directory_iterator(folder, error)) entries.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
+       entry.increment(error))
+    entries.push_back(entry->path());
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
+    return {};
+  require(!error, ExitCode::io,
+          folder.string() + ": cannot be read (" + error.message() +
+              ") check the file system and permissions");
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -143,6 +155,8 @@ std::vector<PartFile> lock_files(std::string const& run_dir) {
 }
 
 std::string work_folder(std::string const& run_dir) { return run_dir + "/.work"; }
+
+std::string parts_path(std::string const& run_dir) { return work_folder(run_dir) + "/parts.json"; }
 
 std::string lock_path(std::string const& run_dir, std::string const& part) {
   return work_folder(run_dir) + "/" + name_for_part("lock", part, "");

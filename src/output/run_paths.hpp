@@ -16,6 +16,7 @@ namespace ditbatch {
 //     sessions/0003/                  one launch (SessionPaths)
 //     STOP                            made by somebody who wants the job to stop
 //     .work/lock, .work/lock.p0007    who works on the folder
+//     .work/parts.json                how many jobs share it
 //     .work/partial-*.h5              shards being written; partial-p0007-*.h5 by a part
 //     .work/withdrawn/                shards that were taken out
 
@@ -54,6 +55,8 @@ struct PartFile {
 [[nodiscard]] std::vector<PartFile> lock_files(std::string const& run_dir);
 
 [[nodiscard]] std::string work_folder(std::string const& run_dir);
+/// How the records are divided among jobs.
+[[nodiscard]] std::string parts_path(std::string const& run_dir);
 [[nodiscard]] std::string lock_path(std::string const& run_dir, std::string const& part);
 /// `rest` tells the partial shards of a part from each other.
 [[nodiscard]] std::string partial_path(std::string const& run_dir, std::string const& part,

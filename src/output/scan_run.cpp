@@ -1,18 +1,14 @@
 #include "output/scan_run.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <utility>
 
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "output/flush_journal.hpp"
+#include "output/plain_file.hpp"
 
 namespace ditbatch {
 
@@ -82,17 +78,23 @@ GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Sal
 }
 
 // The good rows as a finished file, and its path. Mostly they are the first ones, and the file is
-// cut behind them as it is; with rows to leave out in between it is copied.
-std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows) {
+// cut behind them as it is, or as a copy; with rows to leave out in between the rows are copied.
+std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows,
+                        LastWriter writer) {
   std::string const path = shard.path();
+  std::string const copy = cut_path(path);
   if (rows.back() + 1 == rows.size()) {
     { ShardFile const closed = std::move(shard); }  // HDF5 opens no file in two ways at once
-    ShardFile kept = ShardFile::open(path, H5Access::change);
+    std::string const finished = writer == LastWriter::gone ? path : copy;
+    if (finished == copy) {
+      remove_with_journal(copy);
+      fs::copy_file(path, copy);
+    }
+    ShardFile kept = ShardFile::open(finished, H5Access::change);
     kept.truncate(rows.size());
     kept.finish();
-    return path;
+    return finished;
   }
-  std::string const copy = cut_path(path);
   remove_with_journal(copy);
   ShardFile kept = ShardFile::create(copy, shard.options());
   for (std::uint64_t const row : rows) kept.append(shard.read(row, ShardFile::Part::everything));
@@ -102,11 +104,10 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows)
 
 // A file that the system does not let us open is an error; one that HDF5 cannot read was cut off
 // before its first flush: later ones happen as a whole or not at all. Only for reading: a refused
-// write, on a full disk, would look the same.
+// write, on a full disk, would look the same. A job that ended between making the file read-only
+// and its new name left it so, and nobody but root could go on with it.
 std::optional<ShardFile> open_partial(std::string const& partial) {
-  std::ifstream const readable(partial);
-  require(readable.good() && ::access(partial.c_str(), W_OK) == 0, ExitCode::io,
-          partial + ": cannot be opened (" + std::strerror(errno) + ") check permissions");
+  naming_file(partial, [&] { make_writable(partial); });
   recover_file(partial);
   try {
     return ShardFile::open(partial, H5Access::read);
@@ -120,7 +121,7 @@ std::optional<ShardFile> open_partial(std::string const& partial) {
 }  // namespace
 
 Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
-                        std::string const& part, RunContents& contents) {
+                        std::string const& part, RunContents& contents, LastWriter writer) {
   Salvage salvage;
   std::optional<ShardFile> shard = open_partial(partial);
   GoodRows const good = shard ? find_good_rows(*shard, contents, salvage) : GoodRows{};
@@ -134,7 +135,7 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   int& next = contents.next_shard_number[size];
   std::string const file = shard_path({size, next, part});
   int const version = shard->options().version;
-  std::string const finished = finish_with(std::move(*shard), good.rows);
+  std::string const finished = finish_with(std::move(*shard), good.rows, writer);
   salvage.published = publish_shard(finished, run_dir, file);
   next += 1;
   // A copy was published: the original holds nothing more. Killed before this line, the next job

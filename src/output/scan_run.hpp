@@ -34,12 +34,17 @@ struct Salvage {
   std::optional<PublishedShard> published;
 };
 
+/// Who wrote a partial shard: a job whose end is proven, or one that may come back and go on
+/// writing to the same file. Of the latter's a copy is published, never the file itself.
+enum class LastWriter { gone, perhaps_alive };
+
 /// Publishes the rows of a partial shard that verify and are not in `contents` yet as a short
 /// shard, and adds them to `contents`. A flush that was cut off is brought to its end first. A file
 /// that HDF5 cannot read then holds nothing that was flushed: it is removed, with a warning. Throws
 /// Error(io) where the system refuses to read or write.
 [[nodiscard]] Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
-                                      std::string const& part, RunContents& contents);
+                                      std::string const& part, RunContents& contents,
+                                      LastWriter writer = LastWriter::gone);
 
 /// " (fox-1[0])" for a row whose pixels cannot be read; empty where its id cannot be read either.
 [[nodiscard]] std::string name_of_row(ShardFile const& shard, std::uint64_t row);

@@ -13,10 +13,25 @@
 
 namespace ditbatch {
 
+/// Tasks of a Slurm array as the parts of a manifest: part i is task first + i * step.
+struct ArrayTasks {
+  int first = 0;
+  int step = 1;
+};
+
 /// Part `index` of `count` of a manifest, by the hash of the ids.
 struct ManifestPart {
   int index = 0;
   int count = 1;
+  ArrayTasks tasks;
+};
+
+/// A Slurm array as its tasks see it: of `count` tasks, perhaps not all between `first` and `last`.
+struct SlurmArray {
+  int count = 1;
+  int first = 0;
+  int last = 0;
+  int step = 1;
 };
 
 /// What the command line adds to the config.

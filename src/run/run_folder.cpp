@@ -5,6 +5,7 @@
 
 #include "core/log.hpp"
 #include "output/withdraw_rows.hpp"
+#include "run/folder_parts.hpp"
 
 namespace ditbatch {
 
@@ -16,11 +17,14 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     : part_(part_name(options.part)), lock_(config.job.run_dir, part_) {
   std::string const& run_dir = config.job.run_dir;
   std::string const& part = part_;
+  agree_on_parts(run_dir, options, config.job.manifest);
   index_path = ditbatch::index_path(run_dir, part);
   failed_path = ditbatch::failed_path(run_dir, part);
   contents = scan_run(run_dir, part);
   for (std::string const& partial : contents.partials) {
-    Salvage const salvage = salvage_partial(partial, run_dir, part, contents);
+    Salvage const salvage = salvage_partial(
+        partial, run_dir, part, contents,
+        lock_.has_unproven_predecessor() ? LastWriter::perhaps_alive : LastWriter::gone);
     log_info(partial + ": " + std::to_string(salvage.kept_rows) +
              " images of a job that ended early were kept");
   }

@@ -26,6 +26,8 @@ class RunFolder {
   /// Takes records out of failed.jsonl that have been made since.
   void forget_mended_failures(RunConfig const& config);
 
+  [[nodiscard]] RunLock& lock() { return lock_; }
+
   std::vector<ImageRecord> to_do;  // in the order of the manifest
   std::size_t beyond_limit = 0;    // records left to a later job by --limit
   std::size_t already_done = 0;    // records of this part that are published

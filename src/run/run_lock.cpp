@@ -1,22 +1,23 @@
 #include "run/run_lock.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
+#include <system_error>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/log.hpp"
-#include "output/plain_file.hpp"
+#include "core/process_age.hpp"
 #include "output/run_paths.hpp"
 
 namespace ditbatch {
@@ -32,6 +33,11 @@ std::string host_name() {
   return name.data();
 }
 
+std::string own_slurm_job() {
+  char const* job = std::getenv("SLURM_JOB_ID");
+  return job != nullptr ? job : "";
+}
+
 std::string read_file(std::string const& path) {
   std::ifstream file(path);
   std::stringstream text;
@@ -39,12 +45,20 @@ std::string read_file(std::string const& path) {
   return text.str();
 }
 
-bool create_exclusively(std::string const& path, std::string const& text) {
+// All texts of a lock have one length, so that its counter is moved on by one write in place: a
+// rename would put a lock that was lost meanwhile back over the new owner's.
+std::string lock_text(std::string const& owner, std::uint64_t counter) {
+  std::string const digits = std::to_string(counter);
+  return owner + ",\"counter\":" + digits + std::string(20 - digits.size(), ' ') + "}";
+}
+
+// Null where the file is there already.
+UniqueDescriptor create_exclusively(std::string const& path, std::string const& text) {
   UniqueDescriptor file;
   try {
     file = open_file(path, O_CREAT | O_EXCL | O_WRONLY);
   } catch (std::system_error const& error) {
-    if (error.code() == std::errc::file_exists) return false;
+    if (error.code() == std::errc::file_exists) return {};
     throw io_error(path, error);
   }
   try {
@@ -54,22 +68,46 @@ bool create_exclusively(std::string const& path, std::string const& text) {
     throw Error(ExitCode::io, "cannot write the " + std::to_string(text.size()) + " bytes of " +
                                   path + " (" + error.what() + "; " + free_space_text(path) + ")");
   }
-  return true;
+  return file;
 }
 
-// A lock is stale if its owner is provably gone, or does not move for three intervals.
-bool is_stale(std::string const& path) {
+// The PID namespace of this process: a number means another process in another one.
+std::string pid_space() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
+}
+
+// Whether Slurm has processes of the job: the next attempt of this very job is its own successor.
+bool slurm_runs(std::string const& job) {
+  if (job.empty() || job == own_slurm_job() ||
+      job.find_first_not_of("0123456789") != std::string::npos)
+    return false;
+  std::string const command =
+      "timeout 30 squeue --noheader --format=%T --jobs=" + job + " 2>/dev/null";
+  std::FILE* const pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return false;
+  std::array<char, 64> line{};
+  std::string state = std::fgets(line.data(), line.size(), pipe) != nullptr ? line.data() : "";
+  ::pclose(pipe);
+  state = state.substr(0, state.find('\n'));
+  return state == "RUNNING" || state == "SUSPENDED" || state == "COMPLETING" || state == "STOPPED";
+}
+
+enum class Owner { alive, gone, silent };  // silent: it may come back
+
+Owner look_for_owner(std::string const& path) {
   std::string const before = read_file(path);
   json const owner = json::parse(before, nullptr, false);
-  if (owner.is_object() && owner.value("host", "") == host_name()) {
-    auto const process = owner.value("pid", 0);
-    if (process > 0 && ::kill(process, 0) != 0 && errno == ESRCH) return true;
+  if (owner.is_object() && owner.value("host", "") == host_name() &&
+      owner.value("pid_space", "") == pid_space()) {
+    auto const begin = process_begin_ticks(owner.value("pid", 0));
+    return begin && *begin == owner.value("began", -1LL) ? Owner::alive : Owner::gone;
   }
   for (int i = 0; i < 3; ++i) {
     std::this_thread::sleep_for(interval);
-    if (read_file(path) != before) return false;
+    if (read_file(path) != before) return Owner::alive;
   }
-  return true;
+  return owner.is_object() && slurm_runs(owner.value("job", "")) ? Owner::alive : Owner::silent;
 }
 
 std::string describe(std::string const& path) {
@@ -85,37 +123,72 @@ std::string describe(std::string const& path) {
 RunLock::RunLock(std::string const& run_dir, std::string const& part) {
   std::filesystem::create_directories(work_folder(run_dir));
   path_ = lock_path(run_dir, part);
-  char const* slurm_job = std::getenv("SLURM_JOB_ID");
-  owner_ = json{{"host", host_name()},
-                {"pid", ::getpid()},
-                {"job", slurm_job != nullptr ? slurm_job : ""},
-                {"nonce", std::random_device{}()}}
+  owner_ = json{{"host", host_name()},      {"pid", ::getpid()},
+                {"pid_space", pid_space()}, {"began", process_begin_ticks(::getpid()).value_or(0)},
+                {"job", own_slurm_job()},   {"nonce", std::random_device{}()}}
                .dump();
   owner_.pop_back();  // the closing brace: the counter follows
-  std::string const first = owner_ + ",\"counter\":0}";
-  if (!create_exclusively(path_, first)) {
-    require(is_stale(path_), ExitCode::bad_input,
+  std::string const first = lock_text(owner_, 0);
+  file_ = create_exclusively(path_, first);
+  if (!file_) {
+    Owner const owner = look_for_owner(path_);
+    require(owner != Owner::alive, ExitCode::bad_input,
             path_ + ": the run folder is in use (by " + describe(path_) +
-                ") wait for that job, or give this one another run_dir or --part");
-    log_warning("taking over the lock of " + describe(path_) + ", which is gone");
+                ") wait for that job or end it, or give this one another run_dir");
+    has_unproven_predecessor_ = owner == Owner::silent;
+    log_warning("taking over the lock of " + describe(path_) +
+                (has_unproven_predecessor_ ? ", which gave no sign of life" : ", which is gone"));
     std::filesystem::remove(path_);
+    file_ = create_exclusively(path_, first);
     require(
-        create_exclusively(path_, first), ExitCode::bad_input,
+        bool(file_), ExitCode::bad_input,
         path_ +
             ": another job took the stale lock first (both started together) start one job only");
   }
-  require(read_file(path_) == first, ExitCode::bad_input,
-          path_ + ": the lock is not ours after all (another job wrote it) start one job only");
+  require_own();
   thread_ = std::thread([this] { beat(); });
+}
+
+void RunLock::require_own() const {
+  UniqueDescriptor file;
+  try {
+    file = open_file(path_, O_RDONLY);
+  } catch (std::system_error const& error) {
+    if (error.code() != std::errc::no_such_file_or_directory) throw io_error(path_, error);
+    throw Error(ExitCode::io, path_ +
+                                  ": this job's lock is gone (somebody removed it, and another "
+                                  "job may run) start the job again");
+  }
+  std::string text(owner_.size(), '\0');
+  naming_file(path_, [&] { read_at(file.get(), text.data(), text.size(), 0); });
+  require(text == owner_, ExitCode::io,
+          path_ + ": the lock is not this job's any more (" + describe(path_) +
+              " took it over, as this job gave no sign of life for too long) wait for that job");
+}
+
+void RunLock::when_lost(std::function<void(std::exception const&)> told) {
+  std::scoped_lock const lock(mutex_);
+  told_ = std::move(told);
+}
+
+void RunLock::look() {
+  try {
+    require_own();
+  } catch (Error const& error) {
+    if (told_) std::exchange(told_, nullptr)(error);
+  }
 }
 
 void RunLock::beat() {
   std::uint64_t counter = 0;
   std::unique_lock lock(mutex_);
   while (!ended_.wait_for(lock, interval, [this] { return end_; })) {
+    look();
+    std::string const text = lock_text(owner_, ++counter);
     try {
-      replace_file(path_, owner_ + ",\"counter\":" + std::to_string(++counter) + "}");
-    } catch (Error const&) {
+      write_at(file_.get(), text.data(), text.size(), 0);
+      sync_file(file_.get());
+    } catch (std::system_error const&) {
       // The next one may come through; who looks waits for three.
     }
   }
@@ -128,8 +201,12 @@ RunLock::~RunLock() {
   }
   ended_.notify_all();
   if (thread_.joinable()) thread_.join();
-  std::error_code ignored;
-  std::filesystem::remove(path_, ignored);
+  try {
+    require_own();  // or it is another's, which must not lose it
+    remove_file(path_);
+  } catch (std::exception const&) {
+    // Whoever comes next finds out.
+  }
 }
 
 std::vector<std::unique_ptr<RunLock>> lock_all_parts(std::string const& run_dir) {

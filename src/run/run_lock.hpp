@@ -2,19 +2,25 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "output/plain_file.hpp"
+
 namespace ditbatch {
 
 /// At most one job works on a run folder (or on one part of it). The lock is a file made with an
 /// exclusive create that names its owner and carries a counter, which a thread of the owner moves
-/// on. It is stale when its process is gone from this host, or its counter stood still for three
-/// intervals of the observer's clock. Not flock: many parallel file systems have it off or per
-/// node.
+/// on. A process of this host and PID namespace is asked for by its number and its begin: as long
+/// as it is there, suspended too, the lock is its own. Elsewhere the lock is stale when its counter
+/// stood still for three intervals of the observer's clock and Slurm does not know its job. Such an
+/// owner may come back: it finds another's lock, and must end. Not flock: many parallel file
+/// systems have it off or per node.
 class RunLock {
  public:
   /// Takes the lock or throws Error(bad_input) that names the owner. `part` is "" or like "p0007".
@@ -23,13 +29,25 @@ class RunLock {
   RunLock& operator=(RunLock const&) = delete;
   ~RunLock();
 
+  /// Throws Error(io) where the lock is another job's by now: to be asked before anything is
+  /// published.
+  void require_own() const;
+  /// Told once, on a thread of the lock's, when it is found to be another job's.
+  void when_lost(std::function<void(std::exception const&)> told);
+  /// Whether an owner whose end is not proven had the lock before: it may still write to its files.
+  [[nodiscard]] bool has_unproven_predecessor() const { return has_unproven_predecessor_; }
+
  private:
   void beat();
+  void look();
 
   std::string path_;
   std::string owner_;  // JSON text without the counter
+  UniqueDescriptor file_;
+  bool has_unproven_predecessor_ = false;
   std::mutex mutex_;
   std::condition_variable ended_;
+  std::function<void(std::exception const&)> told_;
   bool end_ = false;
   std::thread thread_;
 };

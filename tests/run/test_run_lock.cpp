@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <string>
 
@@ -29,8 +32,9 @@ std::string host_name() {
   return name;
 }
 
-std::string owner_json(std::string const& host, long pid) {
-  return "{\"host\":\"" + host + "\",\"pid\":" + std::to_string(pid) +
+std::string owner_json(std::string const& host, long pid, long long began = 1) {
+  return "{\"host\":\"" + host + "\",\"pid\":" + std::to_string(pid) + ",\"pid_space\":\"" +
+         fs::read_symlink("/proc/self/ns/pid").string() + "\",\"began\":" + std::to_string(began) +
          ",\"job\":\"17\",\"nonce\":1,\"counter\":3}";
 }
 
@@ -62,7 +66,6 @@ BOOST_AUTO_TEST_CASE(parts_have_locks_of_their_own) {
   BOOST_TEST(fs::exists(run / ".work/lock.p0007"));
 }
 
-// Waits three intervals for a sign of life, which comes.
 BOOST_AUTO_TEST_CASE(a_second_job_is_refused_by_the_name_of_the_first) {
   test::ScratchFolder const run("lock");
   RunLock const first(run.path(), "");
@@ -86,10 +89,56 @@ BOOST_AUTO_TEST_CASE(the_lock_of_a_process_that_is_gone_is_taken_over_at_once) {
              std::string::npos);
 }
 
+// Numbers are used again.
+BOOST_AUTO_TEST_CASE(another_process_with_the_number_of_the_owner_is_not_the_owner) {
+  test::ScratchFolder const run("lock");
+  test::write_file(run / ".work/lock", owner_json(host_name(), ::getppid()));
+  RunLock const lock(run.path(), "");
+  BOOST_TEST(!lock.has_unproven_predecessor());
+}
+
+// As by Ctrl-Z: its counter stands still, and it will go on.
+BOOST_AUTO_TEST_CASE(a_suspended_owner_keeps_its_lock) {
+  test::ScratchFolder const run("lock");
+  pid_t const owner = ::fork();
+  if (owner == 0) {
+    RunLock const lock(run.path(), "");
+    ::raise(SIGSTOP);
+    ::_exit(0);
+  }
+  int status = 0;
+  BOOST_REQUIRE(::waitpid(owner, &status, WUNTRACED) == owner);
+  BOOST_REQUIRE(WIFSTOPPED(status));
+  BOOST_CHECK_THROW(RunLock(run.path(), ""), Error);
+  ::kill(owner, SIGKILL);
+  ::waitpid(owner, nullptr, 0);
+  BOOST_CHECK_NO_THROW(RunLock(run.path(), ""));
+}
+
+// What a job finds that stood still on another host until a second one took it for dead.
+BOOST_AUTO_TEST_CASE(a_job_whose_lock_was_taken_over_is_told_and_leaves_it_alone) {
+  test::ScratchFolder const run("lock");
+  std::string const other = owner_json("another-host", 17);
+  {
+    RunLock lock(run.path(), "");
+    BOOST_CHECK_NO_THROW(lock.require_own());
+    std::promise<std::string> told;
+    lock.when_lost([&](std::exception const& error) { told.set_value(error.what()); });
+    fs::remove(run / ".work/lock");
+    test::write_file(run / ".work/lock", other);
+    BOOST_CHECK_THROW(lock.require_own(), Error);
+    auto text = told.get_future();
+    BOOST_REQUIRE(text.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+    BOOST_TEST(text.get().find("process 17 on another-host took it over") != std::string::npos);
+  }
+  BOOST_TEST(read(run / ".work/lock") == other);
+}
+
 // Nobody can ask for a process of another host: only standing still tells.
 BOOST_AUTO_TEST_CASE(a_lock_of_another_host_that_stands_still_is_taken_over) {
   test::ScratchFolder const run("lock");
   test::write_file(run / ".work/lock", owner_json("another-host", ::getpid()));
   RunLock const lock(run.path(), "");
   BOOST_TEST(read(run / ".work/lock").find("another-host") == std::string::npos);
+  BOOST_TEST(lock.has_unproven_predecessor());
 }
