@@ -1,5 +1,6 @@
 // The list of subcommands. The way of a record is in run/run_job.cpp.
 #include <mpi.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -64,6 +65,8 @@ ExitCode dispatch(Invocation const& invocation) {
 }  // namespace ditbatch
 
 int main(int argc, char** argv) {
+  // Whatever the caller's: nobody else may write what a job makes.
+  ::umask(::umask(0) | S_IWOTH);
   ditbatch::ExitCode const code = ditbatch::dispatch({argc, argv, ditbatch::now_ns()});
   // Not exit(): after a failed write HDF5's exit handler tries again, and crashes.
   std::fflush(nullptr);

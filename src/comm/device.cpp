@@ -49,6 +49,22 @@ std::string processor_name() {
   return "unknown processor";
 }
 
+// What LibTorch, oneDNN and MKL choose their kernels by, and so what a CPU's bits depend on: the
+// instructions that are there and those that the environment allows.
+std::string processor_kernels() {
+  std::string text = at::get_cpu_capability();
+  if (__builtin_cpu_supports("avx512f") != 0) text += " avx512f";
+  if (__builtin_cpu_supports("avx512vnni") != 0) text += " avx512vnni";
+  if (__builtin_cpu_supports("avx512bf16") != 0) text += " avx512bf16";
+  for (char const* variable :
+       {"ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE",
+        "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "MKL_DEBUG_CPU_TYPE"}) {
+    char const* const value = std::getenv(variable);
+    if (value != nullptr) text += std::string(" ") + variable + "=" + value;
+  }
+  return text;
+}
+
 std::vector<std::string> visible_gpus() {
 #if DITBATCH_CUDA
   return cuda_device_uuids();
@@ -138,7 +154,7 @@ ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest 
   std::string const bits = ", bits " + std::to_string(bits_number);
   if (device < 0) {
     chosen.name = processor_name();
-    chosen.hardware = chosen.name + ", " + torch + bits;
+    chosen.hardware = chosen.name + " (" + processor_kernels() + "), " + torch + bits;
     return chosen;
   }
 #if DITBATCH_CUDA

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include "comm/mpi_tensor_comm.hpp"
@@ -63,9 +64,11 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   MeshComms comms;
   comms.shape = shape;
   comms.coordinate = coordinate_of(shape, rank);
+  std::string order;  // of the splits, which MPI does not compare
   // A group is split off by its first member.
   auto const split_off = [&](MeshGroup group) {
     std::vector<int> const members = members_of(group, shape, rank);
+    order += std::to_string(static_cast<int>(group)) + " ";
     UniqueMpiComm made = split(world, members.front());  // comm: the mesh's ranks
     check_members(world, made.get(), members);
     return made;
@@ -93,6 +96,8 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   // comm: branch
   if (peers == PeerAccess::automatic)
     comms.peers = PeerGroup::make(split_off(MeshGroup::branch), device);
+  for (std::string const& other : all_gather_strings(world, order))  // comm: the mesh's ranks
+    ensure(other == order, "all ranks split the world in the same order");
   return comms;
 }
 

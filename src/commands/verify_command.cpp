@@ -62,7 +62,7 @@ ExitCode verify(std::string const& run_dir) {
   Completeness const found = compare_with_manifest(run_dir, report);
   print_completeness(found);
   if (!report.problems.empty()) return ExitCode::io;
-  if (!found.changed.empty()) return ExitCode::bad_input;
+  if (!found.changed.empty() || !found.unknown.empty()) return ExitCode::bad_input;
   return found.missing.empty() ? ExitCode::complete : ExitCode::stopped;
 }
 

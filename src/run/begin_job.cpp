@@ -1,5 +1,8 @@
 #include "run/begin_job.hpp"
 
+#include <filesystem>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "config/load_run_config.hpp"
@@ -35,17 +38,50 @@ void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware,
   });
 }
 
+// The first line that one text has and the other has not.
+std::string first_difference(std::string const& text, std::string const& other) {
+  std::istringstream lines(text), other_lines(other);
+  for (std::string line, other_line; std::getline(lines, line);) {
+    if (!std::getline(other_lines, other_line) || line != other_line)
+      return "`" + line + "`, not `" + other_line + "`";
+  }
+  return "fewer keys";
+}
+
+// A rank that reads another file, or has other variables, would make other images.
+void require_same_config(RunConfig const& config, Supervision& supervision) {
+  std::string const own = to_toml(config);
+  // comm: all ranks
+  std::vector<std::string> const all =
+      gather_strings(supervision, supervision.session.host() + "\n" + own);
+  // comm: all ranks
+  on_first_rank(supervision, [&] {
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      std::size_t const end_of_host = all[rank].find('\n');
+      std::string const config_of_rank = all[rank].substr(end_of_host + 1);
+      require(
+          config_of_rank == own, ExitCode::bad_input,
+          "rank " + std::to_string(rank) + " on " + all[rank].substr(0, end_of_host) +
+              " has another configuration than rank 0: " + first_difference(config_of_rank, own) +
+              " (it reads another file, or other variables) start all ranks with the same");
+    }
+  });
+}
+
 }  // namespace
 
 JobStart begin_job(RunConfig const& config, RunOptions const& options, Supervision& supervision) {
   MpiSession const& session = supervision.session;
+  require_same_config(config, supervision);
   JobStart start;
   struct Found {
     std::size_t to_do = 0;
     int session = 0;
+    bool is_barred = false;
   };
   // comm: all ranks
-  auto const [to_do, session_number] = on_first_rank(supervision, [&] {
+  Found const found_by_first = on_first_rank(supervision, [&] {
+    if (std::filesystem::exists(stop_path(config.job.run_dir))) return Found{0, 0, true};
     Problems problems;
     start.input = read_job_input(config, session.size(), options.part, ReadManifest::yes, problems);
     problems.throw_if_any();
@@ -57,10 +93,11 @@ JobStart begin_job(RunConfig const& config, RunOptions const& options, Supervisi
                  to_toml(start.input.config));
     return found;
   });
-  start.to_do = to_do;
-  if (to_do == 0) return start;
-  start.session = session_number;
-  start.paths = session_paths(config.job.run_dir, session_number);
+  start.to_do = found_by_first.to_do;
+  start.is_barred = found_by_first.is_barred;
+  if (start.to_do == 0) return start;
+  start.session = found_by_first.session;
+  start.paths = session_paths(config.job.run_dir, start.session);
   keep_last_words_in(start.paths.folder);
   log_to_file(start.paths.logs + "/" + rank_name(session.rank()) + ".log");
   if (start.office) return start;

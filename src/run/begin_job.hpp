@@ -30,8 +30,9 @@ struct JobStart {
   JobInput input;
   std::unique_ptr<Office> office;  // null on the other ranks
   std::size_t to_do = 0;
-  int session = 0;     // 0: nothing is to do
-  SessionPaths paths;  // of that session
+  bool is_barred = false;  // the file STOP was there: nothing was read
+  int session = 0;         // 0: nothing is to do
+  SessionPaths paths;      // of that session
 };
 
 /// Reads and proves everything before a model is loaded: rank 0 checks, all ranks hear the outcome.

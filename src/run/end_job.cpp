@@ -3,7 +3,9 @@
 #include <mpi.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "comm/mpi_comm.hpp"
@@ -16,24 +18,42 @@ namespace ditbatch {
 
 namespace {
 
-ExitCode exit_code_of(RunConfig const& config, WorkCounts const& counts, RunFolder const& folder) {
+// A job that was stopped goes on, whatever failed until then; one that gave up does not.
+ExitCode exit_code_of(RunConfig const& config, JobSummary const& summary, RunFolder const& folder) {
+  WorkCounts const& counts = summary.counts;
+  if (!summary.given_up.empty()) return ExitCode::failed_records;
+  if (counts.done + counts.failed < counts.total) return ExitCode::stopped;
   std::size_t const records = counts.total + folder.already_done + folder.known_failed;
-  if (counts.failed + folder.known_failed > records_of(config.limits.allow_failed, records))
-    return ExitCode::failed_records;
-  return counts.done + counts.failed < counts.total ? ExitCode::stopped : ExitCode::complete;
+  bool const too_many =
+      counts.failed + folder.known_failed > records_of(config.limits.allow_failed, records);
+  return too_many ? ExitCode::failed_records : ExitCode::complete;
+}
+
+std::size_t left_of(JobSummary const& summary) {
+  return summary.counts.total + summary.beyond_limit - summary.counts.done - summary.counts.failed;
+}
+
+std::string then_after_stop(std::string const& run_dir) {
+  std::error_code ignored;
+  bool const is_barred = std::filesystem::exists(stop_path(run_dir), ignored);
+  return (is_barred ? "remove " + stop_path(run_dir) + " and " : std::string()) +
+         "start the same command again; it goes on where this one ended";
 }
 
 // How the job came to its end, for end.json.
-LastWords words_for(ExitCode code, JobSummary const& summary, SessionPaths const& paths) {
+LastWords words_for(ExitCode code, JobSummary const& summary, std::string const& run_dir,
+                    SessionPaths const& paths) {
   LastWords words;
   words.code = code;
   words.read = paths.summary;
-  if (!summary.stop_reason.empty() && code == ExitCode::stopped) {
-    words.cause = "told to stop by " + summary.stop_reason;
-    words.then = "start the same command again; it goes on where this one ended";
+  if (!summary.given_up.empty()) {
+    words.cause =
+        "given up with " + std::to_string(left_of(summary)) + " images left: " + summary.given_up;
+    words.then = "mend the cause (failed.jsonl and logs/ tell more), and start with --retry-failed";
   } else if (code == ExitCode::stopped) {
-    words.cause = "work is left (too many records failed, see [limits] abort_failed)";
-    words.then = "see failed.jsonl in the run folder, and start again";
+    words.cause = "told to stop by " + summary.stop_reason + " with " +
+                  std::to_string(left_of(summary)) + " images left";
+    words.then = then_after_stop(run_dir);
   } else if (code == ExitCode::failed_records) {
     words.cause = "more records failed than [limits] allow_failed";
     words.then = "see failed.jsonl in the run folder, and run with --retry-failed";
@@ -47,10 +67,16 @@ LastWords words_for(ExitCode code, JobSummary const& summary, SessionPaths const
 }  // namespace
 
 ExitCode end_without_work(RunConfig const& config, JobStart const& start) {
+  if (start.is_barred) {
+    log_info("told to stop by " + stop_path(config.job.run_dir) + ": nothing was loaded or made (" +
+             then_after_stop(config.job.run_dir) + ")");
+    return ExitCode::stopped;
+  }
   if (!start.office) return ExitCode::complete;
   RunFolder const& folder = start.office->folder;
   log_info("nothing to do: all " + std::to_string(folder.already_done) + " images are published");
-  return exit_code_of(config, {}, folder);
+  JobSummary nothing_made;
+  return exit_code_of(config, nothing_made, folder);
 }
 
 void drain(Supervision& supervision, ReplicaLeader* leader, WorkServer* server) {
@@ -74,12 +100,17 @@ ExitCode report(Supervision& supervision, RunConfig const& config, JobStart cons
       summary.ranks.push_back(rank_totals_from_message(message));
     summary.already_done = folder.already_done;
     summary.beyond_limit = folder.beyond_limit;
-    summary.stop_reason = start.office->stop.reason();
+    summary.stop_reason =
+        summary.given_up.empty() ? start.office->stop.reason() : "given up: " + summary.given_up;
     folder.forget_mended_failures(config);
     replace_file(start.paths.summary, summary_json(summary));
     std::fputs(summary_text(summary).c_str(), stderr);
-    ExitCode const code = exit_code_of(config, summary.counts, folder);
-    write_last_words(words_for(code, summary, start.paths));
+    ExitCode const code = exit_code_of(config, summary, folder);
+    LastWords const words = words_for(code, summary, config.job.run_dir, start.paths);
+    if (code == ExitCode::complete)
+      write_last_words(words);
+    else
+      say_last_words(words);
     return code;
   });
 }

@@ -39,6 +39,8 @@ std::string progress_text(WorkCounts const& counts, std::size_t already_done, do
   if (left > 0)
     text += ", ETA " + (rate > 0 ? duration_text(static_cast<double>(left) / rate) : "unknown");
   if (counts.failed > 0) text += ", " + std::to_string(counts.failed) + " failed";
+  if (counts.failed_attempts > counts.failed)
+    text += ", " + std::to_string(counts.failed_attempts) + " failed attempts";
   return text;
 }
 

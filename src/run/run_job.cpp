@@ -52,6 +52,8 @@ std::unique_ptr<WorkServer> open_queue(Office& office, JobInput const& input, Wo
   server.schema_version = office.folder.contents.schema_version;
   server.when_lost = [&work](std::exception const& error) { work.watchdog.end_job(error); };
   server.must_stop = [&office] { return office.stop.must_stop(); };
+  server.require_folder = [&office] { office.folder.lock().require_own(); };
+  office.folder.lock().when_lost(server.when_lost);
   BatchRule const rule{input.config.runtime.batch_size, work.device.device.is_cuda(), comms.shape};
   auto const shape_of = [&](ImageRecord const& record) {
     return input.model.family->work_shape(record, rule);
@@ -73,6 +75,11 @@ std::string load_text(LoadReport const& load, int ranks) {
                 load.load_s, static_cast<double>(load.weights_bytes) * 1e-9, load.gb_per_s(), ranks,
                 ranks == 1 ? "" : "s");
   return text;
+}
+
+bool has_good_image(MadeImages const& made) {
+  return std::any_of(made.images.begin(), made.images.end(),
+                     [](auto const& image) { return image.finite; });
 }
 
 std::string first_image_text(double first_image_s) {
@@ -132,7 +139,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     HandOver const outcome = hand_over(leader.get(), leases, made, clock, comms);
     // comm: branch
     if (outcome == HandOver::failed && comms.peers) comms.peers->start_over();
-    if (first_image_s == 0 && !made.error) {
+    if (first_image_s == 0 && has_good_image(made)) {
       first_image_s = process_age_s();
       log_info(first_image_text(first_image_s));
       gpu_use.begin();
@@ -154,7 +161,10 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   JobSummary summary;
   summary.name = config.job.name;
   summary.layout = layout_name(input.mesh);
-  if (server) summary.counts = server->counts();
+  if (server) {
+    summary.counts = server->counts();
+    summary.given_up = server->given_up();
+  }
   summary.load = model->load_report();
   summary.first_image_s = first_image_s;
   return report(supervision, config, start, totals, std::move(summary));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -28,8 +29,8 @@ class StopRequest {
 
  private:
   Options options_;
-  double deadline_unix_s_ = 0;  // 0: none
-  double last_look_s_ = 0;
+  double deadline_s_ = std::numeric_limits<double>::infinity();  // both on the steady clock
+  double last_look_s_ = -std::numeric_limits<double>::infinity();
   std::string reason_;
   std::atomic<int> const& signal_;
 };

@@ -126,6 +126,7 @@ std::string summary_json(JobSummary const& summary) {
               {"images_left", summary.counts.total + summary.beyond_limit - summary.counts.done -
                                   summary.counts.failed},
               {"stop_reason", summary.stop_reason},
+              {"given_up", summary.given_up},
               {"wall_s", wall_s},
               {"images_per_s", wall_s > 0 ? made / wall_s : 0.0},
               {"weights_bytes", summary.load.weights_bytes},

@@ -30,6 +30,7 @@ struct JobSummary {
   std::size_t already_done = 0;
   std::size_t beyond_limit = 0;
   std::string stop_reason;  // empty: the work was done
+  std::string given_up;     // why the job was hopeless; empty: it was not
   std::vector<RankTotals> ranks;
   LoadReport load;
   double first_image_s = 0;  // of rank 0's replica, since the process began; 0: it made none

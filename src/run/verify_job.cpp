@@ -37,13 +37,38 @@ JobInput input_of(RunConfig const& config, Problems& problems) {
   return read_job_input(config, ranks, std::nullopt, ReadManifest::yes, problems);
 }
 
-std::map<ImageKey, Sha256Digest> pixel_hashes(std::string const& run_dir) {
-  std::map<ImageKey, Sha256Digest> hashes;
+struct MadeOn {
+  Sha256Digest pixels{};  // of the pixels as they are: the hash beside them is to be proven
+  std::string hardware;
+};
+
+std::map<ImageKey, MadeOn> made_on(std::string const& run_dir, std::set<ImageKey> const& wanted) {
+  std::map<ImageKey, MadeOn> images;
   for (std::string const& file : shard_files(run_dir)) {
-    for (RowKey const& key : ShardFile::open(run_dir + "/" + file, H5Access::read).read_keys())
-      hashes[{key.id, key.index}] = key.sha256;
+    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    std::vector<RowKey> const keys = shard.read_keys();
+    for (std::size_t row = 0; row < keys.size(); ++row) {
+      ImageKey const key{keys[row].id, keys[row].index};
+      if (wanted.count(key) == 0) continue;
+      ShardRow const read = shard.read(row, ShardFile::Part::everything);
+      images[key] = {sha256(read.pixels.data(), read.pixels.size()), read.hardware};
+    }
   }
-  return hashes;
+  return images;
+}
+
+std::string other_bits_text(MadeOn const& published, MadeOn const& again) {
+  if (published.hardware == again.hardware)
+    return "OTHER BITS on the same hardware (a changed record, or pixels that changed in the "
+           "shard: "
+           "see verify)";
+  return "OTHER BITS (made on " + published.hardware + ", now on " + again.hardware + ")";
+}
+
+std::vector<ImageKey> published_images(std::string const& run_dir) {
+  std::vector<ImageKey> images;
+  for (auto const& [key, record] : scan_run(run_dir, "").done) images.push_back(key);
+  return images;
 }
 
 }  // namespace
@@ -52,9 +77,18 @@ RunConfig config_of_run(std::string const& run_dir, std::vector<std::string> con
   std::vector<int> const sessions = session_numbers(run_dir);
   require(!sessions.empty(), ExitCode::io,
           run_dir + ": has no sessions (not a run folder, or nothing ran yet) check the path");
+  // A session that was killed in its first second has none yet.
+  auto const has_config = [&](int session) {
+    return fs::exists(session_paths(run_dir, session).run_toml);
+  };
+  auto const newest = std::find_if(sessions.rbegin(), sessions.rend(), has_config);
+  require(newest != sessions.rend(), ExitCode::io,
+          run_dir +
+              ": no session has a run.toml (killed in their first second, or removed) "
+              "run the job again");
   Problems problems;
   RunConfig const config =
-      load_run_config(session_paths(run_dir, sessions.back()).run_toml, overrides, problems);
+      load_run_config(session_paths(run_dir, *newest).run_toml, overrides, problems);
   problems.throw_if_any();
   return config;
 }
@@ -101,18 +135,21 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
                     std::int64_t begin_ns) {
   RunConfig config;
   RunOptions options;
-  std::map<ImageKey, Sha256Digest> published;
+  std::map<ImageKey, MadeOn> published;
   std::string const folder = regenerated_folder(run_dir);
   // comm: all ranks
   on_first_rank(session, [&] {
     config = config_of_run(run_dir, overrides);
-    published = pixel_hashes(run_dir);
-    std::vector<ImageKey> keys;
-    for (auto const& [key, digest] : published) keys.push_back(key);
+    std::vector<ImageKey> const keys = published_images(run_dir);
+    require(!keys.empty(), ExitCode::io,
+            run_dir +
+                ": nothing is published that could be made again (no image in its shards) "
+                "run the job first");
     std::vector<ImageKey> drawn;
     std::sample(keys.begin(), keys.end(), std::back_inserter(drawn), count,
                 std::mt19937_64(std::random_device{}()));
     options.only.emplace(drawn.begin(), drawn.end());
+    published = made_on(run_dir, *options.only);
     fs::remove_all(folder);
   });
   if (session.rank() != 0) config = config_of_run(run_dir, overrides);
@@ -121,16 +158,17 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
   // comm: all ranks
   return on_first_rank(session, [&] {
     if (code != ExitCode::complete) return code;
-    std::map<ImageKey, Sha256Digest> const again = pixel_hashes(folder);
+    std::map<ImageKey, MadeOn> const again = made_on(folder, *options.only);
     std::size_t different = 0;
     for (ImageKey const& key : *options.only) {
       auto const made = again.find(key);
-      bool const same = made != again.end() && made->second == published.at(key);
-      different += same ? 0 : 1;
-      std::printf("%s: %s\n", image_name(key).c_str(),
-                  same                  ? "the same bits"
-                  : made == again.end() ? "not in the manifest any more"
-                                        : "OTHER BITS (other hardware, or a changed record)");
+      std::string text = "the same bits";
+      if (made == again.end())
+        text = "not in the manifest any more";
+      else if (made->second.pixels != published.at(key).pixels)
+        text = other_bits_text(published.at(key), made->second);
+      different += text == "the same bits" ? 0 : 1;
+      std::printf("%s: %s\n", image_name(key).c_str(), text.c_str());
     }
     fs::remove_all(folder);
     std::printf("%zu images made again, %zu with other bits\n", options.only->size(), different);

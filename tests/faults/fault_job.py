@@ -1,4 +1,4 @@
-"""Small jobs for the fault tests: written, run under mpirun, read back with h5py."""
+"""Small jobs for the fault tests: written, run under mpirun by an ordinary user, read back with h5py."""
 import json
 import os
 import pathlib
@@ -10,6 +10,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
+from ordinary_user import give_to_user, prefix_for  # noqa: E402
 from pipelines import copy_pipeline  # noqa: E402
 from rank_processes import process_of_rank  # noqa: E402
 from run_hashes import hashes  # noqa: E402
@@ -33,7 +34,8 @@ class FaultJob:
         if fault:
             environment["DITBATCH_FAULT"] = fault
         program = ["env", *(f"{name}={value}" for name, value in (settings or {}).items()), self.program] if settings else [self.program]
-        return subprocess.Popen([self.mpirun, str(ranks), *program, command, self.folder / "job.toml", *more],
+        give_to_user(self.program, self.folder)
+        return subprocess.Popen([*prefix_for(self.program), self.mpirun, str(ranks), *program, command, self.folder / "job.toml", *more],
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment)
 
     def run(self, ranks, *more, fault=None, settings=None, expect=0, timeout=120, command="run"):

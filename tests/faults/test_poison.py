@@ -11,7 +11,9 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from fault_job import FaultJob, copy_pipeline
@@ -35,7 +37,7 @@ def poisoned(expected, phase, ranks, mesh, batch_size=1):
     others = {key: value for key, value in expected.items() if key != "r3"}
     assert made.hashes() == others, "the others are not as they were"
     [failed] = failures(made)
-    assert (failed["id"], failed["index"], failed["attempts"]) == ("r3", 0, 3) and "a planted error" in failed["error"], failed
+    assert (failed["id"], failed["index"], failed["attempts"]) == ("r3", 0, 2) and "a planted error" in failed["error"], failed
     if phase != "denoise" and not EVERY_CASE:
         return  # what a later job does with it does not depend on the phase
     # Known by now: not tried again, and still not complete.
@@ -46,6 +48,37 @@ def poisoned(expected, phase, ranks, mesh, batch_size=1):
     # Tried again, and made: no longer listed.
     made.run(ranks, *mesh, "--retry-failed")
     assert made.hashes() == expected and not failures(made)
+
+
+def stopped_with_failures():
+    """A stop leaves work, whatever failed before: the next job goes on."""
+    records = [dict(record, id=f"{record['id']}-{n}", steps=20) for n in range(10) for record in RECORDS]
+    made = FaultJob(PROGRAM, MPIRUN, WORK / "stopped", WORK / "pipeline", records, "[limits]\nretries = 0\n")
+    process = made.start(1, fault="throw:denoise:record=r0-0")
+    until = time.monotonic() + 60
+    while not failures(made):
+        assert process.poll() is None and time.monotonic() < until, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, f"exit {process.returncode}\n{errors}"
+    assert "told to stop by" in last_words(made)["cause"] and "r0-0[0]: a planted error" in errors, errors
+
+
+def hopeless(toml, fault, reason, ranks=1):
+    """Given up early: 3, with the reason, and most records never tried."""
+    records = [dict(RECORDS[0], id=f"r{n}") for n in range(60)]
+    made = FaultJob(PROGRAM, MPIRUN, WORK / f"hopeless-{ranks}-{len(toml)}", WORK / "pipeline", records, toml)
+    errors, _ = made.run(ranks, fault=fault, expect=3)
+    words = last_words(made)
+    assert words["code"] == 3 and re.search(reason, words["cause"]) and f"cause: {words['cause']}" in errors, errors
+    left = int(re.search(r"given up with (\d+) images left", words["cause"])[1])
+    assert left >= 40 and "first image handed over" not in errors, errors
+
+
+def last_words(made):
+    [end] = (made.folder / "run" / "sessions").glob("*/end.json")
+    return json.loads(end.read_text())
 
 
 def thrown_outside_records(expected, phase, ranks):
@@ -72,6 +105,10 @@ def main():
     with ThreadPoolExecutor(4) as pool:  # they wait more than they work
         list(pool.map(lambda case: poisoned(expected, *case), cases))
     print(f"{len(cases)} poisoned jobs: retried, recorded, exit 3; the other images and the retried one have the same bits")
+    stopped_with_failures()
+    hopeless("", "throw:denoise", r"the first \d+ attempts all failed: a planted error", ranks=2)
+    hopeless("[limits]\nretries = 0\nabort_failed = 4\n", "throw:denoise", "5 records failed, more than .limits. abort_failed")
+    print("stopped with failures: 75; hopeless: given up early, 3")
     outside = [("wait", 3), ("drain", 1)] + ([("wait", 1), ("drain", 3)] if EVERY_CASE else [])
     for phase, ranks in outside:
         thrown_outside_records(expected, phase, ranks)

@@ -154,14 +154,36 @@ def regenerated(made, ranks):
     assert done.returncode == 0 and "5 images made again, 0 with other bits" in done.stdout, done.stdout + done.stderr
 
 
+def blackened(made):
+    """The hashes in a shard are not believed: pixels are compared."""
+    run, kept = made.folder / "run", WORK / "before-black"
+    shutil.copytree(run, kept)
+    shard = sorted((run / "shards").rglob("*.h5"))[0]
+    shard.chmod(0o644)
+    with h5py.File(shard, "r+") as file:
+        file["images"][0] = numpy.zeros_like(file["images"][0])
+    tool("compare", kept, run, expect=(1,))
+    done = subprocess.run([MPIRUN, "2", PROGRAM, "verify", run, "--regenerate", "12"], capture_output=True, text=True)
+    assert done.returncode == 74 and "12 images made again, 1 with other bits" in done.stdout, done.stdout + done.stderr
+    shutil.rmtree(run)
+    shutil.copytree(kept, run)
+    shutil.rmtree(run / "shards")
+    assert "nothing is published" in tool("verify", run, "--regenerate", "3", expect=(74,)).stderr
+    shutil.rmtree(run)
+    kept.rename(run)
+
+
 def missing_images(made):
     shard = sorted((made.folder / "run" / "shards").rglob("*.h5"))[0]
     shard.unlink()
     report = tool("verify", made.folder / "run", expect=(74,)).stdout
     assert "is missing (the index lists it" in report and "of the 12 images" in report, report
     tool("repair", made.folder / "run", expect=(0,))
-    report = tool("verify", made.folder / "run", expect=(75,)).stdout
-    assert "4 of the 12 images" in report or "2 of the 12 images" in report, report
+    for begun in (None, "sessions/0999/logs", "sessions/notes.txt"):  # a session killed in its first second, a foreign name
+        if begun:
+            (made.folder / "run" / begun).mkdir(parents=True)
+        report = tool("verify", made.folder / "run", expect=(75,)).stdout
+        assert "4 of the 12 images" in report or "2 of the 12 images" in report, report
     made.run(1)
     tool("verify", made.folder / "run", expect=(0,))
 
@@ -177,6 +199,7 @@ def main():
     print(flipped_bytes(made, expected, columns), flush=True)
     for ranks in (1, 2):
         regenerated(made, ranks)
+    blackened(made)
     missing_images(made)
     now = changed_records(made, expected)
     replaced_weights(made, now)

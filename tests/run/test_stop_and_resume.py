@@ -15,6 +15,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
+from ordinary_user import give_to_user, prefix_for  # noqa: E402
 from pipelines import copy_pipeline  # noqa: E402
 from run_hashes import hashes  # noqa: E402
 
@@ -33,9 +34,10 @@ def write_job(name, flush_s=0):
     return folder
 
 
-def start(folder, ranks, *more):
-    return subprocess.Popen([MPIRUN, str(ranks), PROGRAM, "run", folder / "job.toml", *more], stderr=subprocess.PIPE, text=True,
-                            start_new_session=True)
+def start(folder, ranks, *more, umask=-1):
+    give_to_user(PROGRAM, folder)
+    return subprocess.Popen([*prefix_for(PROGRAM), MPIRUN, str(ranks), PROGRAM, "run", folder / "job.toml", *more], stderr=subprocess.PIPE, text=True,
+                            start_new_session=True, umask=umask)
 
 
 def run(folder, ranks, *more, expect=0):
@@ -77,6 +79,11 @@ def stopped_by_file(expected):
     assert process.returncode in (0, 75)
     made = hashes(folder / "run")
     assert all(expected[key] == value for key, value in made.items())
+    # Started again it loads nothing, and says what to do.
+    sessions = len(list((folder / "run" / "sessions").iterdir()))
+    errors = run(folder, 2, expect=75)
+    assert f"remove {folder}/run/STOP and start the same command again" in errors and "loaded in" not in errors, errors
+    assert len(list((folder / "run" / "sessions").iterdir())) == sessions
     (folder / "run" / "STOP").unlink()
     run(folder, 1)
     assert hashes(folder / "run") == expected, "stopped by a file"
@@ -132,6 +139,42 @@ def parts_fill_one_folder(expected):
     assert hashes(folder / "run") == expected, "parts"
 
 
+def a_part_beside_the_whole_is_refused():
+    folder = write_job("beside")
+    for first, second in (((), ("--part", "1/2")), (("--part", "0/2"), ("--part", "1/3"))):
+        process = start(folder, 1, *first)
+        wait_for_work(folder)
+        errors = run(folder, 1, *second, expect=65)
+        assert "and a job works on it" in errors and "in use" in errors, errors
+        process.send_signal(signal.SIGUSR1)
+        process.communicate(timeout=60)
+        assert process.returncode in (0, 75)
+        shutil.rmtree(folder / "run")
+
+
+def an_unreadable_folder_is_not_an_empty_one():
+    """Its images are not made again."""
+    if not prefix_for(PROGRAM):
+        return "not tested: root may read all"
+    folder = WORK / "killed"
+    size = sorted((folder / "run" / "shards").iterdir())[0]
+    size.chmod(0)
+    errors = run(folder, 1, expect=74)
+    assert f"{size}: cannot be read (Permission denied)" in errors, errors
+    size.chmod(0o755)
+    assert "nothing to do" in run(folder, 1)
+    return "refused"
+
+
+def nothing_is_world_writable():
+    folder = write_job("umask")
+    process = start(folder, 1, "--limit", "2", umask=0)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    found = [path for path in (folder / "run").rglob("*") if path.lstat().st_mode & 0o002]
+    assert not found, found
+
+
 def changed_record_is_refused():
     folder = WORK / "killed"
     text = (folder / "manifest.jsonl").read_text()
@@ -155,6 +198,9 @@ def main():
     stopped_by_time()
     started_twice()
     parts_fill_one_folder(expected)
+    a_part_beside_the_whole_is_refused()
+    print("an unreadable folder:", an_unreadable_folder_is_not_an_empty_one())
+    nothing_is_world_writable()
     changed_record_is_refused()
     print("every record once, every SHA-256 equal to the undisturbed run")
 

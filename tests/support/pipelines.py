@@ -27,3 +27,5 @@ def copy_pipeline(arch, kind, tokenizers, seed, folder):
                            stdout=subprocess.DEVNULL)
             part.rename(kept)
     shutil.copytree(kept, folder)
+    for file in filter(pathlib.Path.is_file, folder.rglob("*")):
+        file.chmod(file.stat().st_mode | 0o444)  # safetensors gives files to their owner alone
