@@ -71,10 +71,13 @@ UniqueDescriptor create_exclusively(std::string const& path, std::string const& 
   return file;
 }
 
-// The PID namespace of this process: a number means another process in another one.
+// Where this process's number counts: the running kernel and the PID namespace. Host names are
+// given twice.
 std::string pid_space() {
+  std::string kernel;
+  std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), kernel);
   std::error_code ignored;
-  return std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
+  return kernel + " " + std::filesystem::read_symlink("/proc/self/ns/pid", ignored).string();
 }
 
 // Whether Slurm has processes of the job: the next attempt of this very job is its own successor.
@@ -93,29 +96,48 @@ bool slurm_runs(std::string const& job) {
   return state == "RUNNING" || state == "SUSPENDED" || state == "COMPLETING" || state == "STOPPED";
 }
 
+// What a lock says of its owner; the defaults where it says nothing, or is no lock of ours.
+struct OwnerNote {
+  std::string host = "?", space, job;
+  long long process = 0, began = -1;
+};
+
+OwnerNote parse_note(std::string const& text) {
+  OwnerNote note;
+  try {
+    json const owner = json::parse(text);
+    note.host = owner.at("host");
+    note.process = owner.at("pid");
+    note.job = owner.value("job", "");
+    note.space = owner.value("pid_space", "");
+    note.began = owner.value("began", -1LL);
+  } catch (json::exception const&) {
+    // An earlier version's, or another program's: it is as silent as it is.
+  }
+  return note;
+}
+
 enum class Owner { alive, gone, silent };  // silent: it may come back
 
 Owner look_for_owner(std::string const& path) {
   std::string const before = read_file(path);
-  json const owner = json::parse(before, nullptr, false);
-  if (owner.is_object() && owner.value("host", "") == host_name() &&
-      owner.value("pid_space", "") == pid_space()) {
-    auto const begin = process_begin_ticks(owner.value("pid", 0));
-    return begin && *begin == owner.value("began", -1LL) ? Owner::alive : Owner::gone;
+  OwnerNote const owner = parse_note(before);
+  if (owner.host == host_name() && owner.space == pid_space()) {
+    auto const began = process_begin_ticks(static_cast<pid_t>(owner.process));
+    return began && *began == owner.began ? Owner::alive : Owner::gone;
   }
   for (int i = 0; i < 3; ++i) {
     std::this_thread::sleep_for(interval);
     if (read_file(path) != before) return Owner::alive;
   }
-  return owner.is_object() && slurm_runs(owner.value("job", "")) ? Owner::alive : Owner::silent;
+  return slurm_runs(owner.job) ? Owner::alive : Owner::silent;
 }
 
 std::string describe(std::string const& path) {
-  json const owner = json::parse(read_file(path), nullptr, false);
-  if (!owner.is_object()) return "an unknown job";
-  std::string const job = owner.value("job", "");
-  return (job.empty() ? "" : "Slurm job " + job + ", ") + "process " +
-         std::to_string(owner.value("pid", 0)) + " on " + owner.value("host", "?");
+  OwnerNote const owner = parse_note(read_file(path));
+  if (owner.process == 0) return "an unknown job";
+  return (owner.job.empty() ? "" : "Slurm job " + owner.job + ", ") + "process " +
+         std::to_string(owner.process) + " on " + owner.host;
 }
 
 }  // namespace
@@ -149,21 +171,25 @@ RunLock::RunLock(std::string const& run_dir, std::string const& part) {
   thread_ = std::thread([this] { beat(); });
 }
 
-void RunLock::require_own() const {
-  UniqueDescriptor file;
+std::string RunLock::loss() const {
+  std::string text(owner_.size(), '\0');
   try {
-    file = open_file(path_, O_RDONLY);
+    UniqueDescriptor const file = open_file(path_, O_RDONLY | O_NOFOLLOW);
+    read_at(file.get(), text.data(), text.size(), 0);
   } catch (std::system_error const& error) {
     if (error.code() != std::errc::no_such_file_or_directory) throw io_error(path_, error);
-    throw Error(ExitCode::io, path_ +
-                                  ": this job's lock is gone (somebody removed it, and another "
-                                  "job may run) start the job again");
+    return path_ +
+           ": this job's lock is gone (somebody removed it, and another job may run) start "
+           "the job again";
   }
-  std::string text(owner_.size(), '\0');
-  naming_file(path_, [&] { read_at(file.get(), text.data(), text.size(), 0); });
-  require(text == owner_, ExitCode::io,
-          path_ + ": the lock is not this job's any more (" + describe(path_) +
-              " took it over, as this job gave no sign of life for too long) wait for that job");
+  if (text == owner_) return "";
+  return path_ + ": the lock is not this job's any more (" + describe(path_) +
+         " took it over, as this job gave no sign of life for too long) wait for that job";
+}
+
+void RunLock::require_own() const {
+  std::string const lost = loss();
+  require(lost.empty(), ExitCode::io, lost);
 }
 
 void RunLock::when_lost(std::function<void(std::exception const&)> told) {
@@ -173,9 +199,10 @@ void RunLock::when_lost(std::function<void(std::exception const&)> told) {
 
 void RunLock::look() {
   try {
-    require_own();
-  } catch (Error const& error) {
-    if (told_) std::exchange(told_, nullptr)(error);
+    std::string const lost = loss();
+    if (!lost.empty() && told_) std::exchange(told_, nullptr)(Error(ExitCode::io, lost));
+  } catch (Error const&) {
+    // The file system does not answer, which says nothing of the lock.
   }
 }
 

@@ -40,6 +40,8 @@ class RunLock {
  private:
   void beat();
   void look();
+  /// Why the lock is not this job's; empty where it is. Throws Error(io) where that is not known.
+  [[nodiscard]] std::string loss() const;
 
   std::string path_;
   std::string owner_;  // JSON text without the counter

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/error.hpp"
@@ -32,10 +33,15 @@ std::string host_name() {
   return name;
 }
 
-std::string owner_json(std::string const& host, long pid, long long began = 1) {
-  return "{\"host\":\"" + host + "\",\"pid\":" + std::to_string(pid) + ",\"pid_space\":\"" +
-         fs::read_symlink("/proc/self/ns/pid").string() + "\",\"began\":" + std::to_string(began) +
-         ",\"job\":\"17\",\"nonce\":1,\"counter\":3}";
+// As this process would write it, of another process.
+std::string owner_json(std::string const& host, long pid) {
+  test::ScratchFolder const run("own-lock");
+  RunLock const own(run.path(), "");
+  nlohmann::json owner = nlohmann::json::parse(read(run / ".work/lock"));
+  owner["host"] = host;
+  owner["pid"] = pid;
+  owner["nonce"] = 1;
+  return owner.dump();
 }
 
 // The id of a process that is gone.
@@ -132,6 +138,13 @@ BOOST_AUTO_TEST_CASE(a_job_whose_lock_was_taken_over_is_told_and_leaves_it_alone
     BOOST_TEST(text.get().find("process 17 on another-host took it over") != std::string::npos);
   }
   BOOST_TEST(read(run / ".work/lock") == other);
+}
+
+BOOST_AUTO_TEST_CASE(a_lock_that_says_something_else_is_taken_over_after_a_while) {
+  test::ScratchFolder const run("lock");
+  test::write_file(run / ".work/lock", "{\"host\": 7, \"pid\": \"none\"}");
+  RunLock const lock(run.path(), "");
+  BOOST_TEST(lock.has_unproven_predecessor());
 }
 
 // Nobody can ask for a process of another host: only standing still tells.
