@@ -53,13 +53,20 @@ std::unique_ptr<WorkServer> open_queue(Office& office, JobInput const& input, Wo
   server.when_lost = [&work](std::exception const& error) { work.watchdog.end_job(error); };
   server.must_stop = [&office] { return office.stop.must_stop(); };
   server.require_folder = [&office] { office.folder.lock().require_own(); };
-  office.folder.lock().when_lost(server.when_lost);
   BatchRule const rule{input.config.runtime.batch_size, work.device.device.is_cuda(), comms.shape};
   auto const shape_of = [&](ImageRecord const& record) {
     return input.model.family->work_shape(record, rule);
   };
   return std::make_unique<WorkServer>(WorkLedger(std::move(office.folder.to_do), shape_of, ledger),
                                       server);
+}
+
+// As long as this lives a lost lock ends the job; it ends before the workplace, the lock after it.
+std::shared_ptr<void> tell_of_lost_lock(JobStart const& start, Workplace& work) {
+  if (!start.office) return nullptr;
+  RunLock& lock = start.office->folder.lock();
+  lock.when_lost([&work](std::exception const& error) { work.watchdog.end_job(error); });
+  return {&lock, [](RunLock* told) { told->when_lost(nullptr); }};
 }
 
 ImageBatch batch_of(std::vector<Lease> const& leases) {
@@ -115,6 +122,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
 
   // The straight line: records from the queue to their shards, a batch at a time.
   std::unique_ptr<WorkServer> server;  // ends before the communicators
+  std::shared_ptr<void> const told_of_lock = tell_of_lost_lock(start, work);
   std::optional<ProgressLine> progress;
   if (start.office) {
     server = open_queue(*start.office, input, work);

@@ -32,7 +32,8 @@ class RunLock {
   /// Throws Error(io) where the lock is another job's by now: to be asked before anything is
   /// published.
   void require_own() const;
-  /// Told once, on a thread of the lock's, when it is found to be another job's.
+  /// Told once, on a thread of the lock's, when it is found to be another job's; null: nobody is.
+  /// When this returns, nobody who was to be told before is told any more.
   void when_lost(std::function<void(std::exception const&)> told);
   /// Whether an owner whose end is not proven had the lock before: it may still write to its files.
   [[nodiscard]] bool has_unproven_predecessor() const { return has_unproven_predecessor_; }
