@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -6,6 +7,7 @@
 #include "commands/commands.hpp"
 #include "config/load_run_config.hpp"
 #include "run/check_job.hpp"
+#include "run/folder_parts.hpp"
 
 namespace ditbatch {
 
@@ -23,10 +25,15 @@ ExitCode check(CheckArguments const& arguments) {
   Problems problems;
   RunConfig const config = load_run_config(arguments.config, arguments.overrides, problems);
   problems.throw_if_any();
-  return check_job(config,
-                   {arguments.ranks, arguments.hash ? CheckHashes::yes : CheckHashes::no,
-                    arguments.print ? PrintConfig::yes : PrintConfig::no},
-                   std::nullopt);
+  ExitCode const code =
+      check_job(config,
+                {arguments.ranks, arguments.hash ? CheckHashes::yes : CheckHashes::no,
+                 arguments.print ? PrintConfig::yes : PrintConfig::no},
+                std::nullopt);
+  // run.sbatch reads this line.
+  if (auto const part = part_by_slurm(config.job.run_dir))
+    std::printf("part        %d/%d, as task of a Slurm array\n", part->index, part->count);
+  return code;
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -41,45 +39,6 @@ struct RunArguments {
   bool exclude_unhealthy = false;
   bool record_kernels = false;
 };
-
-// Nothing where the variable is not set; it must be a whole number.
-std::optional<int> number_in(char const* variable) {
-  char const* const text = std::getenv(variable);
-  if (text == nullptr) return std::nullopt;
-  int number = 0;
-  char const* const end = text + std::strlen(text);
-  auto const [stop, error] = std::from_chars(text, end, number);
-  require(error == std::errc() && stop == end, ExitCode::usage,
-          std::string(variable) + "=" + text +
-              " is no whole number (it names a task of a Slurm array) unset it, or use --part i/N");
-  return number;
-}
-
-// "2/8", or the task of a Slurm array.
-std::optional<ManifestPart> parse_part(std::string const& text, std::string const& run_dir) {
-  ManifestPart part;
-  std::optional<int> const task = number_in("SLURM_ARRAY_TASK_ID");
-  int const step = std::max(1, number_in("SLURM_ARRAY_TASK_STEP").value_or(1));
-  if (text.empty()) {
-    std::optional<int> const count = number_in("SLURM_ARRAY_TASK_COUNT");
-    if (!task || !count) return std::nullopt;
-    int const first = number_in("SLURM_ARRAY_TASK_MIN").value_or(0);
-    int const last = number_in("SLURM_ARRAY_TASK_MAX").value_or(first + (*count - 1) * step);
-    part = part_of_task(*task, {*count, first, last, step}, read_folder_parts(run_dir));
-  } else {
-    char rest = 0;
-    int const read = std::sscanf(text.c_str(), "%d/%d%c", &part.index, &part.count, &rest);
-    require(read == 2, ExitCode::usage,
-            "--part " + text + " is not of the form i/N (for example 0/8)");
-    if (task) part.tasks = {*task - part.index * step, step};
-  }
-  require(part.count >= 1 && part.count <= 10000 && part.index >= 0 && part.index < part.count,
-          ExitCode::usage,
-          "--part " + std::to_string(part.index) + "/" + std::to_string(part.count) +
-              " does not exist (parts count from 0 to N-1)");
-  if (part.count == 1) return std::nullopt;
-  return part;
-}
 
 // Collective: the job goes on without the ranks that doctor would name.
 void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
@@ -133,8 +92,9 @@ ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t be
   }
   RunConfig const config = load_config(session, arguments.config, arguments.overrides);
   // comm: all ranks
-  options.part =
-      on_first_rank(session, [&] { return parse_part(arguments.part, config.job.run_dir); });
+  options.part = on_first_rank(session, [&] {
+    return arguments.part.empty() ? part_by_slurm(config.job.run_dir) : parse_part(arguments.part);
+  });
   if (arguments.dry_run) {
     return on_first_rank(session, [&] {  // comm: all ranks
       return check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part);

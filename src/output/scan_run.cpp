@@ -82,13 +82,14 @@ GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Sal
 std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows,
                         LastWriter writer) {
   std::string const path = shard.path();
-  std::string const copy = cut_path(path);
+  std::string copy = cut_path(path);
   if (rows.back() + 1 == rows.size()) {
     { ShardFile const closed = std::move(shard); }  // HDF5 opens no file in two ways at once
-    std::string const finished = writer == LastWriter::gone ? path : copy;
-    if (finished == copy) {
+    std::string finished = path;
+    if (writer == LastWriter::perhaps_alive) {
       remove_with_journal(copy);
       fs::copy_file(path, copy);
+      finished = copy;
     }
     ShardFile kept = ShardFile::open(finished, H5Access::change);
     kept.truncate(rows.size());

@@ -167,13 +167,12 @@ std::string WorkLedger::given_up() const {
   if (counts_.pending == 0) return "";
   std::size_t const first =
       std::max<std::size_t>(least_hopeless, 2 * static_cast<std::size_t>(options_.replicas));
-  std::string const last = ": " + last_error_.substr(0, last_error_.find('\n'));
+  std::string reason;
   if (!has_appended_ && counts_.failed_attempts >= first)
-    return "the first " + std::to_string(counts_.failed_attempts) + " attempts all failed" + last;
-  if (counts_.failed > options_.abort_failed)
-    return std::to_string(counts_.failed) + " records failed, more than [limits] abort_failed" +
-           last;
-  return "";
+    reason = "the first " + std::to_string(counts_.failed_attempts) + " attempts all failed";
+  else if (counts_.failed > options_.abort_failed)
+    reason = std::to_string(counts_.failed) + " records failed, more than [limits] abort_failed";
+  return reason.empty() ? "" : reason + ": " + last_error_.substr(0, last_error_.find('\n'));
 }
 
 WorkCounts WorkLedger::counts() const { return counts_; }

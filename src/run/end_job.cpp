@@ -29,10 +29,6 @@ ExitCode exit_code_of(RunConfig const& config, JobSummary const& summary, RunFol
   return too_many ? ExitCode::failed_records : ExitCode::complete;
 }
 
-std::size_t left_of(JobSummary const& summary) {
-  return summary.counts.total + summary.beyond_limit - summary.counts.done - summary.counts.failed;
-}
-
 std::string then_after_stop(std::string const& run_dir) {
   std::error_code ignored;
   bool const is_barred = std::filesystem::exists(stop_path(run_dir), ignored);
@@ -47,12 +43,12 @@ LastWords words_for(ExitCode code, JobSummary const& summary, std::string const&
   words.code = code;
   words.read = paths.summary;
   if (!summary.given_up.empty()) {
-    words.cause =
-        "given up with " + std::to_string(left_of(summary)) + " images left: " + summary.given_up;
+    words.cause = "given up with " + std::to_string(images_left(summary)) +
+                  " images left: " + summary.given_up;
     words.then = "mend the cause (failed.jsonl and logs/ tell more), and start with --retry-failed";
   } else if (code == ExitCode::stopped) {
     words.cause = "told to stop by " + summary.stop_reason + " with " +
-                  std::to_string(left_of(summary)) + " images left";
+                  std::to_string(images_left(summary)) + " images left";
     words.then = then_after_stop(run_dir);
   } else if (code == ExitCode::failed_records) {
     words.cause = "more records failed than [limits] allow_failed";

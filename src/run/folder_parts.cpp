@@ -1,7 +1,10 @@
 #include "run/folder_parts.hpp"
 
 #include <algorithm>
-#include <filesystem>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -50,6 +53,30 @@ Head head_of(std::string const& path, std::uint64_t most_bytes) {
   }
   head.sha256 = to_hex(hash.finish());
   return head;
+}
+
+// Nothing where the variable is not set; it must be a whole number.
+std::optional<int> number_in(char const* variable) {
+  char const* const text = std::getenv(variable);
+  if (text == nullptr) return std::nullopt;
+  int number = 0;
+  char const* const end = text + std::strlen(text);
+  auto const [stop, error] = std::from_chars(text, end, number);
+  require(error == std::errc() && stop == end, ExitCode::usage,
+          std::string(variable) + "=" + text +
+              " is no whole number (it names a task of a Slurm array) unset it, or use --part i/N");
+  return number;
+}
+
+int step_by_slurm() { return std::max(1, number_in("SLURM_ARRAY_TASK_STEP").value_or(1)); }
+
+// One part is the whole.
+std::optional<ManifestPart> checked(ManifestPart const& part) {
+  require(part.count >= 1 && part.count <= 10000 && part.index >= 0 && part.index < part.count,
+          ExitCode::usage,
+          "--part " + std::to_string(part.index) + "/" + std::to_string(part.count) +
+              " does not exist (parts count from 0 to N-1)");
+  return part.count > 1 ? std::optional(part) : std::nullopt;
 }
 
 std::string division_text(int count) {
@@ -149,6 +176,28 @@ ManifestPart part_of_task(int task, SlurmArray const& array,
               " on) submit the tasks of the first array, or name the part with --part i/N");
   part.index = steps;
   return part;
+}
+
+std::optional<ManifestPart> part_by_slurm(std::string const& run_dir) {
+  std::optional<int> const task = number_in("SLURM_ARRAY_TASK_ID");
+  std::optional<int> const count = number_in("SLURM_ARRAY_TASK_COUNT");
+  if (!task || !count) return std::nullopt;
+  int const step = step_by_slurm();
+  int const first = number_in("SLURM_ARRAY_TASK_MIN").value_or(0);
+  int const last = number_in("SLURM_ARRAY_TASK_MAX").value_or(first + (*count - 1) * step);
+  return checked(part_of_task(*task, {*count, first, last, step}, read_folder_parts(run_dir)));
+}
+
+std::optional<ManifestPart> parse_part(std::string const& text) {
+  ManifestPart part;
+  char rest = 0;
+  int const read = std::sscanf(text.c_str(), "%d/%d%c", &part.index, &part.count, &rest);
+  require(read == 2, ExitCode::usage,
+          "--part " + text + " is not of the form i/N (for example 0/8)");
+  int const step = step_by_slurm();
+  if (std::optional<int> const task = number_in("SLURM_ARRAY_TASK_ID"))
+    part.tasks = {*task - part.index * step, step};
+  return checked(part);
 }
 
 void agree_on_parts(std::string const& run_dir, RunOptions const& options,

@@ -27,6 +27,12 @@ struct FolderParts {
 [[nodiscard]] ManifestPart part_of_task(int task, SlurmArray const& array,
                                         std::optional<FolderParts> const& known);
 
+/// The part that this process is by Slurm's variables; nothing where it is no task of an array, or
+/// of one with one task. Throws Error(usage) where they are no numbers.
+[[nodiscard]] std::optional<ManifestPart> part_by_slurm(std::string const& run_dir);
+/// "2/8": that part, with the array's tasks where this is one of them.
+[[nodiscard]] std::optional<ManifestPart> parse_part(std::string const& text);
+
 /// Agrees with the other jobs of this folder on the number of parts, after `own` was taken. Throws
 /// Error(bad_input) where jobs of another division run, or where the manifest was edited since the
 /// first part (its lines are not those at the head of the present one any more) and changed images

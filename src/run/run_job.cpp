@@ -89,6 +89,17 @@ bool has_good_image(MadeImages const& made) {
                      [](auto const& image) { return image.finite; });
 }
 
+// What the queue knows of the job, on rank 0.
+JobSummary summary_of(JobInput const& input, WorkServer const* server) {
+  JobSummary summary;
+  summary.name = input.config.job.name;
+  summary.layout = layout_name(input.mesh);
+  if (server == nullptr) return summary;
+  summary.counts = server->counts();
+  summary.given_up = server->given_up();
+  return summary;
+}
+
 std::string first_image_text(double first_image_s) {
   char text[80];
   std::snprintf(text, sizeof text, "first image handed over %.2f s after the start", first_image_s);
@@ -166,13 +177,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                           clock.totals_s(),
                           leader ? leader->writer_wait_s() : 0,
                           gpu};
-  JobSummary summary;
-  summary.name = config.job.name;
-  summary.layout = layout_name(input.mesh);
-  if (server) {
-    summary.counts = server->counts();
-    summary.given_up = server->given_up();
-  }
+  JobSummary summary = summary_of(input, server.get());
   summary.load = model->load_report();
   summary.first_image_s = first_image_s;
   return report(supervision, config, start, totals, std::move(summary));

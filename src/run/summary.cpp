@@ -103,6 +103,10 @@ RankTotals rank_totals_from_message(std::string const& message) {
           {parsed.at("gpu_busy_s"), parsed.at("gpu_steady_s"), parsed.at("gpu_class_s")}};
 }
 
+std::size_t images_left(JobSummary const& summary) {
+  return summary.counts.total + summary.beyond_limit - summary.counts.done - summary.counts.failed;
+}
+
 std::string summary_json(JobSummary const& summary) {
   json ranks = json::array();
   for (RankTotals const& rank : summary.ranks) {
@@ -123,8 +127,7 @@ std::string summary_json(JobSummary const& summary) {
               {"images_made", summary.counts.done},
               {"images_already_done", summary.already_done},
               {"images_failed", summary.counts.failed},
-              {"images_left", summary.counts.total + summary.beyond_limit - summary.counts.done -
-                                  summary.counts.failed},
+              {"images_left", images_left(summary)},
               {"stop_reason", summary.stop_reason},
               {"given_up", summary.given_up},
               {"wall_s", wall_s},

@@ -36,6 +36,10 @@ struct JobSummary {
   double first_image_s = 0;  // of rank 0's replica, since the process began; 0: it made none
 };
 
+/// Images that a later job has to make: those of this job that are neither made nor failed, and
+/// those beyond its limit.
+[[nodiscard]] std::size_t images_left(JobSummary const& summary);
+
 /// summary.json.
 [[nodiscard]] std::string summary_json(JobSummary const& summary);
 /// The same for people: counts, then seconds by phase (mean over ranks, slowest rank), which add

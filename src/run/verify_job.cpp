@@ -59,9 +59,7 @@ std::map<ImageKey, MadeOn> made_on(std::string const& run_dir, std::set<ImageKey
 
 std::string other_bits_text(MadeOn const& published, MadeOn const& again) {
   if (published.hardware == again.hardware)
-    return "OTHER BITS on the same hardware (a changed record, or pixels that changed in the "
-           "shard: "
-           "see verify)";
+    return "OTHER BITS on the same hardware (a changed record, or changed pixels: see verify)";
   return "OTHER BITS (made on " + published.hardware + ", now on " + again.hardware + ")";
 }
 
@@ -162,12 +160,12 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
     std::size_t different = 0;
     for (ImageKey const& key : *options.only) {
       auto const made = again.find(key);
-      std::string text = "the same bits";
-      if (made == again.end())
-        text = "not in the manifest any more";
-      else if (made->second.pixels != published.at(key).pixels)
-        text = other_bits_text(published.at(key), made->second);
-      different += text == "the same bits" ? 0 : 1;
+      bool const is_made = made != again.end();
+      bool const is_same = is_made && made->second.pixels == published.at(key).pixels;
+      different += is_same ? 0 : 1;
+      std::string const text = is_same    ? "the same bits"
+                               : !is_made ? "not in the manifest any more"
+                                          : other_bits_text(published.at(key), made->second);
       std::printf("%s: %s\n", image_name(key).c_str(), text.c_str());
     }
     fs::remove_all(folder);

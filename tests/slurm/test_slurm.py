@@ -175,6 +175,13 @@ def array(_):
     assert {task["ArrayTaskId"]: task["Restarts"] for task in tasks} == {"4": "0", "5": "1"}, tasks
     assert {path.name.split("-")[0] for path in folder.glob("run/shards/*/*.h5")} == {"p0000", "p0001"}
     require_plain_bits(folder, SLOW[:16])
+    # One of them again is still part 1 of 2: what it finds missing it makes, and no more.
+    for shard in folder.glob("run/shards/*/p0001-*.h5"):
+        shard.unlink()
+    (folder / "run" / "index.p0001.jsonl").unlink()
+    Job(folder, "--array=5", "--nodes=1", "--ntasks-per-node=1", DITBATCH_LAUNCHER="mpirun").end()
+    assert {path.name.split("-")[0] for path in folder.glob("run/shards/*/*.h5")} == {"p0000", "p0001"}
+    require_plain_bits(folder, SLOW[:16])
     print("two tasks, one of them stopped and requeued: one run folder, 16 images")
 
 
