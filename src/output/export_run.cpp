@@ -127,6 +127,14 @@ class MetadataFile {
   FileReplacement file_;
 };
 
+void require_sound(ShardRow const& row, ShardFile const& shard, std::string const& where) {
+  std::string const broken = broken_part(row);
+  require(broken.empty(), ExitCode::io,
+          where + " (" + row.id + "): " + broken + " run ditbatch verify");
+  require(row.width == shard.width_px() && row.height == shard.height_px(), ExitCode::io,
+          where + " (" + row.id + "): the image is not of its size; run ditbatch verify");
+}
+
 }  // namespace
 
 std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& out_dir) {
@@ -136,20 +144,16 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
   std::map<std::string, MetadataFile> metadata;
   std::uint64_t images = 0;
   for (std::string const& file : contents.shards) {
-    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
     std::string const folder = out_dir + "/" + size_folder(shard.width_px(), shard.height_px());
     fs::create_directories(folder);
     MetadataFile& lines = metadata.try_emplace(folder, folder).first->second;
     for (std::uint64_t at = 0; at < shard.rows(); ++at) {
       ShardRow const row = shard.read(at, ShardFile::Part::everything);
       std::string const where = file + ": row " + std::to_string(at);
-      std::string const broken = broken_part(row);
-      require(broken.empty(), ExitCode::io,
-              where + " (" + row.id + "): " + broken + " run ditbatch verify");
-      require(row.width == shard.width_px() && row.height == shard.height_px(), ExitCode::io,
-              where + " (" + row.id + "): the image is not of its size; run ditbatch verify");
+      require_sound(row, shard, where);
       std::string const name = png_name(row, where);
-      write_png(folder + "/" + name, row);
+      write_png(fs::path(folder) / name, row);
       json line{{"file_name", name}};
       visit_columns(row, JsonColumns{line});
       lines.add(line);

@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "output/plain_file.hpp"
+#include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch {
@@ -60,6 +61,13 @@ std::string failed_text(FailedLine const& line) {
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+void require_as_written(ShardRow const& row, std::uint64_t number, std::string const& partial) {
+  std::string const broken = broken_part(row);
+  require(broken.empty(), ExitCode::io,
+          partial + ": row " + std::to_string(number) + " (" + row.id + ") is broken: " + broken +
+              " (what was read back is not what was written) check the file system");
+}
+
 }  // namespace
 
 PublishedShard publish_shard(std::string const& partial, std::string const& run_dir,
@@ -76,10 +84,7 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
                 "what was written) check the file system");
     for (std::uint64_t row = 0; row < shard.rows(); ++row) {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
-      std::string const broken = broken_part(read);
-      require(broken.empty(), ExitCode::io,
-              partial + ": row " + std::to_string(row) + " (" + read.id + ") is broken: " + broken +
-                  " (what was read back is not what was written) check the file system");
+      require_as_written(read, row, partial);
       published.keys.push_back({read.id, read.index});
     }
     published.rows = shard.rows();
@@ -92,7 +97,7 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
   if (::chmod(partial.c_str(), status.st_mode & ~static_cast<mode_t>(0222)) != 0)
     fail(partial, "chmod");
   sync(partial, O_RDONLY);
-  std::string const target = run_dir + "/" + file;
+  std::string const target = shard_in(run_dir, file);
   fs::path const folder = fs::path(target).parent_path();
   if (fs::create_directories(folder)) {
     sync(folder.parent_path(), O_RDONLY | O_DIRECTORY);

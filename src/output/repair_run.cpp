@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "core/error.hpp"
 #include "output/scan_run.hpp"
@@ -17,9 +18,9 @@ namespace {
 std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string const& file,
                                       std::set<ImageKey>& seen, RepairReport& report) {
   std::vector<std::uint64_t> kept;
-  ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+  ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
   for (std::uint64_t row = 0; row < shard.rows(); ++row) {
-    std::string const where = file + ": row " + std::to_string(row);
+    std::string where = file + ": row " + std::to_string(row);
     try {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
       std::string problem = broken_part(read);
@@ -29,11 +30,11 @@ std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string co
         kept.push_back(row);
         continue;
       }
-      report.lines.push_back(where + " (" + image_name({read.id, read.index}) + "): " + problem);
+      where += " (" + image_name({read.id, read.index}) + "): " + problem;
     } catch (Error const& error) {
-      report.lines.push_back(where + name_of_row(shard, row) + ": cannot be read (" + error.what() +
-                             ")");
+      where += unreadable_text(shard, row, error);
     }
+    report.lines.push_back(std::move(where));
     report.withdrawn_images += 1;
   }
   return kept;
@@ -43,15 +44,22 @@ std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string co
 // then the rows are copied into a file that is sound as a whole.
 bool is_whole(std::string const& run_dir, std::string const& file, std::size_t sound,
               std::map<std::string, IndexLine> const& index) {
-  ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+  ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
   auto const listed = index.find(file);
   return shard.is_complete() && shard.is_even() && sound == shard.rows() &&
          (listed == index.end() ||
-          listed->second.sha256 == to_hex(sha256_of_file(run_dir + "/" + file)));
+          listed->second.sha256 == to_hex(sha256_of_file(shard_in(run_dir, file))));
 }
 
 // What numbers the shards of a size and part.
 std::string numbering(ShardName const& name) { return name.part + "/" + name.size; }
+
+std::string text_of(std::string const& file, Withdrawal const& withdrawal, std::size_t sound) {
+  std::string const moved = file + ": moved to " + withdrawal.moved_to;
+  if (!withdrawal.published) return moved + ", no image of it was sound";
+  return moved + ", its " + std::to_string(sound) + " sound images are in " +
+         withdrawal.published->file;
+}
 
 // A file with a name of another program's is as good as a shard of the whole folder.
 ShardName name_of(std::string const& file) {
@@ -84,17 +92,13 @@ RepairReport repair_run(std::string const& run_dir) {
       report.lines.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
     }
     // Broken is what was read and is wrong. What the system does not let us read may be sound.
-    (void)sha256_of_file(run_dir + "/" + file);
+    (void)sha256_of_file(shard_in(run_dir, file));
     ShardName const name = name_of(file);
     int& next = next_number[numbering(name)];
     Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, name.part, next);
     if (withdrawal.published) next += 1;
     report.withdrawn_shards += 1;
-    report.lines.push_back(file + ": moved to " + withdrawal.moved_to +
-                           (withdrawal.published
-                                ? ", its " + std::to_string(kept.size()) + " sound images are in " +
-                                      withdrawal.published->file
-                                : ", no image of it was sound"));
+    report.lines.push_back(text_of(file, withdrawal, kept.size()));
   }
   // Indexes are caches: they are made from the shards again.
   for (PartFile const& file : index_files(run_dir))

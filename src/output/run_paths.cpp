@@ -128,6 +128,10 @@ std::vector<std::string> shard_files(std::string const& run_dir) {
   return files;
 }
 
+std::string shard_in(std::string const& run_dir, std::string const& file) {
+  return run_dir + "/" + file;
+}
+
 std::string size_of_shard(std::string const& file) {
   return fs::path(file).parent_path().filename();
 }

@@ -37,6 +37,8 @@ struct ShardName {
 [[nodiscard]] std::optional<ShardName> parse_shard_path(std::string const& file);
 /// The files *.h5 in the folders under shards/, sorted; whatever they are called and hold.
 [[nodiscard]] std::vector<std::string> shard_files(std::string const& run_dir);
+/// Where a shard lies, of which the index has this name.
+[[nodiscard]] std::string shard_in(std::string const& run_dir, std::string const& file);
 /// The name of the folder that a shard lies in, "1024x768"
 [[nodiscard]] std::string size_of_shard(std::string const& file);
 

@@ -31,7 +31,7 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
       int& next = contents.next_shard_number[parsed->size];
       next = std::max(next, parsed->number + 1);
     }
-    std::string const file = run_dir + "/" + name;
+    std::string const file = shard_in(run_dir, name);
     ShardFile const shard = ShardFile::open(file, H5Access::read);
     require(shard.is_complete(), ExitCode::io,
             file + ": a published shard is not complete (it was changed) run ditbatch repair");
@@ -148,13 +148,15 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   return salvage;
 }
 
-std::string name_of_row(ShardFile const& shard, std::uint64_t row) {
+std::string unreadable_text(ShardFile const& shard, std::uint64_t row, Error const& error) {
+  std::string name;
   try {
     ShardRow const read = shard.read(row, ShardFile::Part::columns);
-    return " (" + image_name({read.id, read.index}) + ")";
+    name = " (" + image_name({read.id, read.index}) + ")";
   } catch (Error const&) {
-    return "";
+    // Its place has to do.
   }
+  return name + ": cannot be read (" + error.what() + ")";
 }
 
 std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir) {
@@ -175,7 +177,7 @@ void rebuild_index(std::string const& path, std::string const& run_dir, RunConte
   for (std::string const& shard : contents.shards) {
     auto const parsed = parse_shard_path(shard);
     if (!parsed || parsed->part != part) continue;
-    std::string const full = run_dir + "/" + shard;
+    std::string const full = shard_in(run_dir, shard);
     auto const found = known.find(shard);
     if (found != known.end()) {
       lines.push_back(found->second);  // hashed when it was published

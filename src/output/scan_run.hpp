@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.hpp"
 #include "output/publish.hpp"
 #include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
@@ -46,8 +47,10 @@ enum class LastWriter { gone, perhaps_alive };
                                       std::string const& part, RunContents& contents,
                                       LastWriter writer = LastWriter::gone);
 
-/// " (fox-1[0])" for a row whose pixels cannot be read; empty where its id cannot be read either.
-[[nodiscard]] std::string name_of_row(ShardFile const& shard, std::uint64_t row);
+/// " (fox-1[0]): cannot be read (why)" for a row; without its name where that cannot be read
+/// either.
+[[nodiscard]] std::string unreadable_text(ShardFile const& shard, std::uint64_t row,
+                                          Error const& error);
 
 /// The lines of every part's index, by file.
 [[nodiscard]] std::map<std::string, IndexLine> read_all_indexes(std::string const& run_dir);

@@ -99,9 +99,8 @@ void write_upgraded(std::string const& path, std::string const& copy, SessionMod
 
 std::vector<std::string> old_shards(std::string const& run_dir) {
   std::vector<std::string> old;
-  std::string const folder = run_dir + "/";
   for (std::string const& file : shard_files(run_dir)) {
-    ShardFile const shard = ShardFile::open(folder + file, H5Access::read);
+    ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
     if (shard.options().version < shard_schema_version) old.push_back(file);
   }
   return old;
@@ -143,7 +142,6 @@ UpgradeReport upgrade_run(std::string const& run_dir) {
   report.newest_shards = shard_files(run_dir).size() - old.size();
   leave_out_of_indexes(run_dir, old);
   SessionModels sessions(run_dir);
-  std::string const folder = run_dir + "/";
   std::set<std::string> parts;
   for (PartFile const& index : index_files(run_dir)) parts.insert(index.part);
   for (std::string const& file : old) {
@@ -151,7 +149,7 @@ UpgradeReport upgrade_run(std::string const& run_dir) {
     std::string const copy = partial_path(
         run_dir, part, "upgrade-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
     remove_with_journal(copy);
-    write_upgraded(folder + file, copy, sessions);
+    write_upgraded(shard_in(run_dir, file), copy, sessions);
     PublishedShard const published = publish_shard(copy, run_dir, file, Existing::replace);
     append_index_line(index_path(run_dir, part), published);
     parts.insert(part);

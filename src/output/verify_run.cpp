@@ -33,7 +33,7 @@ std::map<ImageKey, Place> images_of(std::string const& run_dir) {
   std::map<ImageKey, Place> images;
   for (std::string const& file : shard_files(run_dir)) {
     std::vector<RowKey> const keys =
-        ShardFile::open(run_dir + "/" + file, H5Access::read).read_keys();
+        ShardFile::open(shard_in(run_dir, file), H5Access::read).read_keys();
     for (std::size_t row = 0; row < keys.size(); ++row)
       images[{keys[row].id, keys[row].index}] = {file, row};
   }
@@ -47,7 +47,7 @@ class RowReader {
   [[nodiscard]] ShardRow read(Place const& place) {
     if (!shard_ || file_ != place.file) {
       shard_.reset();  // HDF5 opens no file twice
-      shard_ = ShardFile::open(run_dir_ + "/" + place.file, H5Access::read);
+      shard_ = ShardFile::open(shard_in(run_dir_, place.file), H5Access::read);
       file_ = place.file;
     }
     return shard_->read(place.row, ShardFile::Part::everything);
@@ -80,6 +80,8 @@ std::string difference_text(ShardRow const& a, ShardRow const& b) {
 
 namespace {
 
+std::string text_of(Place const& place) { return place.file + " row " + std::to_string(place.row); }
+
 // Where each image was seen first.
 using SeenImages = std::map<ImageKey, Place>;
 
@@ -90,23 +92,18 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
     try {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
       ImageKey const key{read.id, read.index};
-      std::string const broken = broken_part(read);
-      if (!broken.empty())
-        report.problems.push_back(where + " (" + image_name(key) + "): " + broken);
-      else if (read.width != shard.width_px() || read.height != shard.height_px())
-        report.problems.push_back(where + " (" + image_name(key) +
-                                  "): the image is not of its size");
+      std::string problem = broken_part(read);
+      if (problem.empty() && (read.width != shard.width_px() || read.height != shard.height_px()))
+        problem = "the image is not of its size";
       auto const [first, is_new] = seen.emplace(key, Place{file, row});
       if (is_new) report.records[key] = {read.record_sha256, read.identity, read.session};
-      if (!is_new) {
-        report.problems.push_back(where + " (" + image_name(key) + "): stands in " +
-                                  first->second.file + " row " + std::to_string(first->second.row) +
-                                  " too");
-      }
+      std::string const named = where + " (" + image_name(key) + "): ";
+      if (!problem.empty()) report.problems.push_back(named + problem);
+      if (!is_new)
+        report.problems.push_back(named + "stands in " + text_of(first->second) + " too");
       report.images += 1;
     } catch (Error const& error) {
-      report.problems.push_back(where + name_of_row(shard, row) + ": cannot be read (" +
-                                error.what() + ")");
+      report.problems.push_back(where + unreadable_text(shard, row, error));
     }
   }
 }
@@ -114,7 +111,7 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
 void verify_shard(std::string const& run_dir, std::string const& file, SeenImages& seen,
                   VerifyReport& report) {
   try {
-    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
     if (!shard.is_complete()) report.problems.push_back(file + ": is not marked complete");
     if (!shard.is_even())
       report.problems.push_back(file + ": its columns have different numbers of rows");
@@ -138,7 +135,7 @@ VerifyReport verify_run(std::string const& run_dir) {
     // A shard without a line is as good: the line is written after the shard is published.
     auto const listed = index.find(file);
     if (listed != index.end()) {
-      if (listed->second.sha256 != to_hex(sha256_of_file(run_dir + "/" + file))) {
+      if (listed->second.sha256 != to_hex(sha256_of_file(shard_in(run_dir, file)))) {
         report.problems.push_back(file +
                                   ": its bytes are not those that were published (SHA-256 differs "
                                   "from the index)");

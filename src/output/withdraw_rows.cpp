@@ -22,7 +22,7 @@ void copy_rows(std::string const& from, std::vector<std::uint64_t> const& rows,
 Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
                          std::vector<std::uint64_t> const& kept, std::string const& part,
                          int number) {
-  std::string const full = run_dir + "/" + file;
+  std::string const full = shard_in(run_dir, file);
   std::string const copy = partial_path(
       run_dir, part, "kept-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
   std::string target;
@@ -49,7 +49,7 @@ void withdraw_images(std::string const& run_dir, std::string const& part,
   std::map<std::string, int> next_number = contents.next_shard_number;
   for (std::string const& file : contents.shards) {
     std::vector<RowKey> const keys =
-        ShardFile::open(run_dir + "/" + file, H5Access::read).read_keys();
+        ShardFile::open(shard_in(run_dir, file), H5Access::read).read_keys();
     std::vector<std::uint64_t> kept;
     for (std::uint64_t row = 0; row < keys.size(); ++row) {
       if (images.count({keys[row].id, keys[row].index}) == 0) kept.push_back(row);

@@ -38,14 +38,13 @@ void refuse_mixed_hardware(RunConfig const& config, std::string const& hardware,
   });
 }
 
-// The first line that one text has and the other has not.
+// The first line in which two configurations differ; both have all keys.
 std::string first_difference(std::string const& text, std::string const& other) {
   std::istringstream lines(text), other_lines(other);
-  for (std::string line, other_line; std::getline(lines, line);) {
-    if (!std::getline(other_lines, other_line) || line != other_line)
-      return "`" + line + "`, not `" + other_line + "`";
+  std::string line, other_line;
+  while (line == other_line && std::getline(lines, line) && std::getline(other_lines, other_line)) {
   }
-  return "fewer keys";
+  return "`" + line + "`, not `" + other_line + "`";
 }
 
 // A rank that reads another file, or has other variables, would make other images.
@@ -59,8 +58,9 @@ void require_same_config(RunConfig const& config, Supervision& supervision) {
     for (std::size_t rank = 0; rank < all.size(); ++rank) {
       std::size_t const end_of_host = all[rank].find('\n');
       std::string const config_of_rank = all[rank].substr(end_of_host + 1);
-      require(
-          config_of_rank == own, ExitCode::bad_input,
+      if (config_of_rank == own) continue;
+      throw Error(
+          ExitCode::bad_input,
           "rank " + std::to_string(rank) + " on " + all[rank].substr(0, end_of_host) +
               " has another configuration than rank 0: " + first_difference(config_of_rank, own) +
               " (it reads another file, or other variables) start all ranks with the same");

@@ -50,7 +50,7 @@ std::uint64_t published_images(std::string const& run_dir) {
   for (std::string const& file : shard_files(run_dir)) {
     auto const line = index.find(file);
     images += line != index.end() ? line->second.rows
-                                  : ShardFile::open(run_dir + "/" + file, H5Access::read).rows();
+                                  : ShardFile::open(shard_in(run_dir, file), H5Access::read).rows();
   }
   return images;
 }

@@ -45,7 +45,7 @@ struct MadeOn {
 std::map<ImageKey, MadeOn> made_on(std::string const& run_dir, std::set<ImageKey> const& wanted) {
   std::map<ImageKey, MadeOn> images;
   for (std::string const& file : shard_files(run_dir)) {
-    ShardFile const shard = ShardFile::open(run_dir + "/" + file, H5Access::read);
+    ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
     std::vector<RowKey> const keys = shard.read_keys();
     for (std::size_t row = 0; row < keys.size(); ++row) {
       ImageKey const key{keys[row].id, keys[row].index};
@@ -85,8 +85,7 @@ RunConfig config_of_run(std::string const& run_dir, std::vector<std::string> con
               ": no session has a run.toml (killed in their first second, or removed) "
               "run the job again");
   Problems problems;
-  RunConfig const config =
-      load_run_config(session_paths(run_dir, *newest).run_toml, overrides, problems);
+  RunConfig config = load_run_config(session_paths(run_dir, *newest).run_toml, overrides, problems);
   problems.throw_if_any();
   return config;
 }

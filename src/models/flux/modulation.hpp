@@ -36,7 +36,7 @@ class ModulationLayers {
  private:
   struct Placed {
     ops::Linear layer;
-    std::int64_t offset;
+    std::int64_t offset = 0;
   };
   std::vector<Placed> layers_;
   std::int64_t total_ = 0;
