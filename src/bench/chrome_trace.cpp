@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch {
 
 using nlohmann::json;
@@ -19,12 +21,11 @@ std::string microseconds(std::int64_t ns) {
 }
 
 std::string name_of_track(char const* kind, TimelineTrack const& track, std::string const& name) {
-  return json{{"ph", "M"},
-              {"name", kind},
-              {"pid", track.process},
-              {"tid", track.thread},
-              {"args", {{"name", name}}}}
-      .dump();
+  return to_text(json{{"ph", "M"},
+                      {"name", kind},
+                      {"pid", track.process},
+                      {"tid", track.thread},
+                      {"args", {{"name", name}}}});
 }
 
 }  // namespace
@@ -43,15 +44,13 @@ std::string chrome_trace_json(Timeline const& timeline) {
     add(name_of_track("thread_name", track, track.thread_name));
   }
   for (TimelineEvent const& event : timeline.events) {
-    std::string line = "{\"ph\":\"X\",\"name\":" +
-                       json(event.name).dump(-1, ' ', false, json::error_handler_t::replace) +
+    std::string line = "{\"ph\":\"X\",\"name\":" + to_text(json(event.name)) +
                        ",\"pid\":" + std::to_string(event.process) +
                        ",\"tid\":" + std::to_string(event.thread) +
                        ",\"ts\":" + microseconds(event.begin_ns - begin_ns) +
                        ",\"dur\":" + microseconds(event.end_ns - event.begin_ns);
     if (!event.record_id.empty())
-      line += ",\"args\":{\"record\":" +
-              json(event.record_id).dump(-1, ' ', false, json::error_handler_t::replace) + "}";
+      line += ",\"args\":{\"record\":" + to_text(json(event.record_id)) + "}";
     add(line + "}");
   }
   return text + "\n]}\n";

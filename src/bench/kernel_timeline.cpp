@@ -4,6 +4,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch {
 
 using nlohmann::json;
@@ -51,16 +53,15 @@ std::string timeline_message(int rank, std::string const& rank_name,
     events.push_back({found->second.place, place_of(kernel->name), begin_ns + to_unix_ns,
                       kernel->end_ns + to_unix_ns});
   }
-  return json{
-      {"rank", rank}, {"name", rank_name}, {"rows", rows}, {"names", names}, {"events", events}}
-      .dump(-1, ' ', false, json::error_handler_t::replace);
+  return to_text(json{
+      {"rank", rank}, {"name", rank_name}, {"rows", rows}, {"names", names}, {"events", events}});
 }
 
 Timeline timeline_from_messages(std::vector<std::string> const& messages) {
   Timeline timeline;
   for (std::string const& message : messages) {
     if (message.empty()) continue;
-    json const from = json::parse(message);
+    json const from = json_of(message);
     int const rank = from.at("rank");
     std::string const name = from.at("name");
     auto const rows = from.at("rows").get<std::vector<std::string>>();

@@ -4,6 +4,7 @@
 
 #include "bench/bench_result.hpp"
 #include "bench/result_json.hpp"
+#include "core/json_text.hpp"
 
 namespace ditbatch {
 
@@ -128,12 +129,10 @@ json to_json(RankResult const& result) {
   return made;
 }
 
-std::string to_message(RankResult const& result) {
-  return to_json(result).dump(-1, ' ', false, json::error_handler_t::replace);
-}
+std::string to_message(RankResult const& result) { return to_text(to_json(result)); }
 
 RankResult rank_result_from_message(std::string const& message) {
-  json const from = json::parse(message);
+  json const from = json_of(message);
   RankResult result;
   result.rank = from.at("rank");
   result.replica = from.at("replica");

@@ -4,6 +4,7 @@
 #include "bench/case_summary.hpp"
 #include "bench/result_json.hpp"
 #include "core/build_info.hpp"
+#include "core/json_text.hpp"
 #include "core/trace.hpp"
 
 namespace ditbatch {
@@ -80,22 +81,21 @@ std::string bench_json(BenchStudy const& study) {
   json cases = json::array();
   for (CaseResult const& result : study.cases) cases.push_back(to_json(study, result));
   json places = json::array();
-  for (RankPlace const& place : study.machine.ranks)
-    places.push_back(json::parse(to_message(place)));
-  return json{{"name", study.name},
-              {"written_unix_ns", unix_time_ns()},
-              {"software", "ditbatch"},
-              {"version", build_info::version},
-              {"git_revision", build_info::git_revision},
-              {"cuda_architectures", build_info::cuda_architectures},
-              {"torch_version", build_info::torch_version},
-              {"hardware", study.machine.hardware},
-              {"machine", places},
-              {"checkpoint", study.checkpoint},
-              {"config", study.config_toml},
-              {"repetitions", study.repetitions},
-              {"cases", cases}}
-             .dump(1, ' ', false, json::error_handler_t::replace) +
+  for (RankPlace const& place : study.machine.ranks) places.push_back(json_of(to_message(place)));
+  return to_text(json{{"name", study.name},
+                      {"written_unix_ns", unix_time_ns()},
+                      {"software", "ditbatch"},
+                      {"version", build_info::version},
+                      {"git_revision", build_info::git_revision},
+                      {"cuda_architectures", build_info::cuda_architectures},
+                      {"torch_version", build_info::torch_version},
+                      {"hardware", study.machine.hardware},
+                      {"machine", places},
+                      {"checkpoint", study.checkpoint},
+                      {"config", study.config_toml},
+                      {"repetitions", study.repetitions},
+                      {"cases", cases}},
+                 1) +
          "\n";
 }
 

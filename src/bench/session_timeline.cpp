@@ -4,12 +4,12 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "output/run_paths.hpp"
 #include "output/trace_file.hpp"
 
@@ -39,8 +39,7 @@ std::map<int, std::string> trace_files(std::string const& session_folder) {
 // rank -> "rank 3: replica 1, host n2, NVIDIA H200"; empty without a session.json
 std::map<int, std::string> rank_names(std::string const& session_folder) {
   std::map<int, std::string> names;
-  std::ifstream file(paths_in_session(session_folder).session_json);
-  json const session = json::parse(file, nullptr, false);
+  json const session = json_file_or_discarded(paths_in_session(session_folder).session_json);
   if (!session.is_object() || !session.contains("ranks")) return names;
   for (json const& rank : session.at("ranks")) {
     int const number = rank.value("rank", 0);

@@ -14,6 +14,7 @@
 #include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "core/host_error.hpp"
+#include "core/json_text.hpp"
 #if DITBATCH_CUDA
 #include <ATen/core/CachingHostAllocator.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -138,8 +139,8 @@ std::vector<RankHardware> gather_hardware(MpiSession const& session, RankHardwar
                      {"rank", mine.rank}};
   std::vector<RankHardware> ranks;
   // comm: all ranks
-  for (std::string const& text : all_gather_strings(session.comm(), message.dump())) {
-    json const parsed = json::parse(text);
+  for (std::string const& text : all_gather_strings(session.comm(), to_text(message))) {
+    json const parsed = json_of(text);
     ranks.push_back(
         {parsed.at("host"), parsed.at("local_rank"), parsed.at("gpus"), parsed.at("rank")});
   }

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "doctor/diagnosis.hpp"
 
 namespace ditbatch {
@@ -45,8 +46,8 @@ std::string health_text(std::vector<RankHealth> const& diagnosed) {
 
 std::string health_json(std::vector<RankHealth> const& diagnosed) {
   nlohmann::json ranks = nlohmann::json::array();
-  for (RankHealth const& rank : diagnosed) ranks.push_back(nlohmann::json::parse(to_message(rank)));
-  return nlohmann::json{{"ranks", ranks}}.dump(2) + "\n";
+  for (RankHealth const& rank : diagnosed) ranks.push_back(json_of(to_message(rank)));
+  return to_text(nlohmann::json{{"ranks", ranks}}, 2) + "\n";
 }
 
 }  // namespace ditbatch

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankHealth, rank, local_rank, host, device, gpu_uuid, driver,
@@ -9,10 +11,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankHealth, rank, local_rank, host, device, g
                                    link_gb_s, exchanged, wrong_from, folder_sees, folder_s, seconds,
                                    problems)
 
-std::string to_message(RankHealth const& health) { return nlohmann::json(health).dump(); }
+std::string to_message(RankHealth const& health) { return to_text(nlohmann::json(health)); }
 
 RankHealth rank_health_from_message(std::string const& message) {
-  return nlohmann::json::parse(message).get<RankHealth>();
+  return json_of(message).get<RankHealth>();
 }
 
 }  // namespace ditbatch

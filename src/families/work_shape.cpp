@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "manifest/record_fields.hpp"
 
 namespace ditbatch {
@@ -11,7 +12,7 @@ std::string bucket_of(ImageRecord const& record, int branches,
   nlohmann::json fields = fields_json(record, EmptySecond::none);
   for (std::string_view const name : per_image) fields.erase(std::string(name));
   fields["branches"] = branches;
-  return fields.dump();
+  return to_text(fields);
 }
 
 }  // namespace ditbatch

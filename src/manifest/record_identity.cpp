@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "manifest/record_fields.hpp"
 
 namespace ditbatch {
@@ -56,7 +57,7 @@ Sha256Digest record_sha256(ImageRecord const& record, ModelIdentity const& model
   ensure(version >= 1 && version <= newest_identity, "the version of an identity is known");
   return Sha256()
       .update("ditbatch record " + std::to_string(version) + "\n")
-      .update(identity_of(record, model, version, method).dump())
+      .update(to_text(identity_of(record, model, version, method)))
       .update("\n")
       .update(model.checkpoint_id.data(), model.checkpoint_id.size())
       .finish();

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "manifest/record_fields.hpp"
 
 namespace ditbatch {
@@ -31,7 +32,7 @@ std::string params_json(ImageRecord const& record) {
   for (char const* name : {"prompt", "prompt_2", "negative_prompt", "tags", "metadata"})
     made.erase(name);
   made["has_negative_prompt"] = record.negative_prompt.has_value();
-  return made.dump();
+  return to_text(made);
 }
 
 }  // namespace ditbatch

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/problem.hpp"
 #include "output/plain_file.hpp"
 #include "output/scan_run.hpp"
@@ -118,9 +119,7 @@ std::string png_name(ShardRow const& row, std::string const& where) {
 class MetadataFile {
  public:
   explicit MetadataFile(std::string const& folder) : file_(folder + "/metadata.jsonl") {}
-  void add(json const& line) {
-    file_.write(line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-  }
+  void add(json const& line) { file_.write(to_text(line) + "\n"); }
   void finish() { file_.finish(); }
 
  private:

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch {
 
 std::string name_of_model(std::string const& path) {
@@ -19,7 +21,7 @@ std::string models_json(std::vector<ModelEntry> const& models) {
                     {"checkpoint", model.checkpoint},
                     {"dtype", model.dtype}});
   }
-  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return to_text(list);
 }
 
 }  // namespace ditbatch

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "output/plain_file.hpp"
 #include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
@@ -50,15 +51,13 @@ void append_line(std::string const& path, std::string const& line) {
 }
 
 std::string index_text(IndexLine const& line) {
-  return json{
-      {"file", line.file}, {"rows", line.rows}, {"bytes", line.bytes}, {"sha256", line.sha256}}
-      .dump();
+  return to_text(json{
+      {"file", line.file}, {"rows", line.rows}, {"bytes", line.bytes}, {"sha256", line.sha256}});
 }
 
 std::string failed_text(FailedLine const& line) {
-  return json{
-      {"id", line.id}, {"index", line.index}, {"attempts", line.attempts}, {"error", line.error}}
-      .dump(-1, ' ', false, json::error_handler_t::replace);
+  return to_text(json{
+      {"id", line.id}, {"index", line.index}, {"attempts", line.attempts}, {"error", line.error}});
 }
 
 void require_as_written(ShardRow const& row, std::uint64_t number, std::string const& partial) {
@@ -120,7 +119,7 @@ std::vector<IndexLine> read_index_lines(std::string const& path) {
   std::vector<IndexLine> lines;
   std::ifstream file(path);
   for (std::string text; std::getline(file, text);) {
-    json const parsed = json::parse(text, nullptr, false);
+    json const parsed = json_or_discarded(text);
     try {
       lines.push_back(
           {parsed.at("file"), parsed.at("rows"), parsed.at("bytes"), parsed.at("sha256")});
@@ -139,7 +138,7 @@ std::vector<FailedLine> read_failed_lines(std::string const& path) {
   std::vector<FailedLine> lines;
   std::ifstream file(path);
   for (std::string text; std::getline(file, text);) {
-    json const parsed = json::parse(text, nullptr, false);
+    json const parsed = json_or_discarded(text);
     try {
       lines.push_back(
           {parsed.at("id"), parsed.at("index"), parsed.at("attempts"), parsed.at("error")});

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "output/flush_journal.hpp"
 #include "output/model_entry.hpp"
 #include "output/publish.hpp"
@@ -43,7 +43,7 @@ class SessionModels {
     if (!problems.empty()) return model;
     model.name = name_of_model(config.model.path);
     model.dtype = dtype_name(config.model.dtype);
-    json const session = json::parse(std::ifstream(paths.session_json), nullptr, false);
+    json const session = json_file_or_discarded(paths.session_json);
     if (session.is_object()) model.checkpoint = session.value("checkpoint_id", "");
     return model;
   }

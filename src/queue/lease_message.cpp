@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "manifest/record_message.hpp"
 
 namespace ditbatch {
@@ -28,10 +29,10 @@ std::vector<Lease> leases_from_json(json const& list) {
   return leases;
 }
 
-std::string to_message(std::vector<Lease> const& leases) { return to_json(leases).dump(); }
+std::string to_message(std::vector<Lease> const& leases) { return to_text(to_json(leases)); }
 
 std::vector<Lease> leases_from_message(std::string const& message) {
-  return leases_from_json(json::parse(message));
+  return leases_from_json(json_of(message));
 }
 
 }  // namespace ditbatch

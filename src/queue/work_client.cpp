@@ -6,6 +6,7 @@
 
 #include "comm/text_message.hpp"
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "output/run_paths.hpp"
 #include "queue/lease_message.hpp"
 
@@ -22,7 +23,7 @@ std::string request_for(Channel channel, char const* verb, json fields) {
   fields["channel"] = static_cast<int>(channel);
   fields["verb"] = verb;
   // Error texts may hold bytes that are not UTF-8: replace them rather than fail while reporting.
-  return fields.dump(-1, ' ', false, json::error_handler_t::replace);
+  return to_text(fields);
 }
 
 }  // namespace
@@ -37,7 +38,7 @@ json WorkClient::ask(Channel channel, std::string const& request) {
               std::to_string(static_cast<long>(answer_limit_s_)) +
               " s (its process is stuck, or the file system of the run folder stalls) see [limits] "
               "io_s");
-  json reply = json::parse(*answer);
+  json reply = json_of(*answer);
   if (reply.contains("error"))
     throw Error(static_cast<ExitCode>(reply.at("code").get<int>()), reply.at("error"));
   return reply;

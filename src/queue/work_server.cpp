@@ -8,6 +8,7 @@
 #include "comm/text_message.hpp"
 #include "core/error.hpp"
 #include "core/exit_code_for.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
 #include "output/shard_row.hpp"
@@ -60,7 +61,7 @@ void WorkServer::answer_all() {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
       continue;
     }
-    json const request = json::parse(message->text);
+    json const request = json_of(message->text);
     if (request.at("verb") == "goodbye") {
       leaders_left -= 1;
       continue;
@@ -75,7 +76,7 @@ void WorkServer::answer_all() {
       reply = json{{"error", error.what()}, {"code", static_cast<int>(exit_code_for(error))}};
     }
     send_text(options_.comm, message->source, queue::reply_tag(channel),  // comm: the leader
-              reply.dump(-1, ' ', false, json::error_handler_t::replace));
+              to_text(reply));
   }
 }
 

@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/sha256.hpp"
 #include "output/plain_file.hpp"
@@ -25,12 +27,12 @@ using nlohmann::json;
 namespace {
 
 std::string text_of(FolderParts const& parts) {
-  return json{{"count", parts.count},
-              {"first_task", parts.tasks.first},
-              {"task_step", parts.tasks.step},
-              {"manifest_bytes", parts.manifest_bytes},
-              {"manifest_sha256", parts.manifest_sha256}}
-             .dump(1) +
+  return to_text(json{{"count", parts.count},
+                      {"first_task", parts.tasks.first},
+                      {"task_step", parts.tasks.step},
+                      {"manifest_bytes", parts.manifest_bytes},
+                      {"manifest_sha256", parts.manifest_sha256}},
+                 1) +
          "\n";
 }
 
@@ -135,9 +137,8 @@ void require_same_manifest(std::string const& manifest, FolderParts const& known
 }  // namespace
 
 std::optional<FolderParts> read_folder_parts(std::string const& run_dir) {
-  std::ifstream file(parts_path(run_dir));
-  if (!file.is_open()) return std::nullopt;
-  json const parsed = json::parse(file, nullptr, false);
+  if (!std::filesystem::exists(parts_path(run_dir))) return std::nullopt;
+  json const parsed = json_file_or_discarded(parts_path(run_dir));
   try {
     FolderParts parts;
     parts.count = parsed.at("count");

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/trace.hpp"
 #include "output/publish.hpp"
 #include "output/scan_run.hpp"
@@ -26,14 +27,6 @@ namespace {
 constexpr double alive_s = 15;
 // Between its last words and its end.
 constexpr double ending_s = 5;
-
-// Null where there is no such file, or it was caught while it is replaced.
-json read_json(std::string const& path) {
-  std::ifstream const file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return json::parse(text.str(), nullptr, false);
-}
 
 double age_s(std::string const& path) {
   struct stat status {};
@@ -68,7 +61,7 @@ void read_top_folder(std::string const& run_dir, RunStatus& status) {
   std::vector<int> const sessions = session_numbers(run_dir);
   if (!sessions.empty()) status.session = sessions.back();
   for (PartFile const& file : lock_files(run_dir)) {
-    json const owner = read_json(file.path);
+    json const owner = json_file_or_discarded(file.path);
     if (!owner.is_object()) continue;
     status.owners.push_back({file.part, owner.value("host", ""),
                              owner.value("pid", std::int64_t{0}), owner.value("job", ""),
@@ -92,11 +85,11 @@ void read_metrics(std::string const& path, RunStatus& status) {
 }
 
 void read_ranks(std::string const& path, RunStatus& status) {
-  json const told = read_json(path);
+  json const told = json_file_or_discarded(path);
   if (!told.is_object()) return;
   status.ranks_age_s = age_s(path);
   for (json const& rank : told.value("ranks", json::array())) {
-    Beat beat = beat_from_message(rank.dump());
+    Beat beat = beat_from_message(to_text(rank));
     beat.in_phase_s += rank.value("silent_s", 0.0);
     status.ranks.push_back(std::move(beat));
   }
@@ -130,7 +123,7 @@ RunStatus read_status(std::string const& run_dir) {
   status.published = published_images(run_dir);
   if (status.session == 0) return status;
   SessionPaths const session = session_paths(run_dir, status.session);
-  json const begun = read_json(session.session_json);
+  json const begun = json_file_or_discarded(session.session_json);
   if (begun.is_object()) {
     status.layout = begun.value("layout", "");
     status.hardware = begun.value("hardware", "");
@@ -139,7 +132,7 @@ RunStatus read_status(std::string const& run_dir) {
   read_ranks(session.ranks, status);
   status.end = read_last_words(session.folder);
   if (status.end) status.end_age_s = age_s(session.end);
-  json const summary = read_json(session.summary);
+  json const summary = json_file_or_discarded(session.summary);
   if (summary.is_object()) {
     status.has_summary = true;
     status.stop_reason = summary.value("stop_reason", "");
@@ -215,24 +208,23 @@ std::string status_json(RunStatus const& status) {
                       {"silent_s", owner.silent_s}});
   }
   json ranks = json::array();
-  for (Beat const& rank : status.ranks) ranks.push_back(json::parse(to_message(rank)));
-  json const end =
-      status.end ? json::parse(last_words_json(*status.end), nullptr, false) : json(nullptr);
+  for (Beat const& rank : status.ranks) ranks.push_back(json_of(to_message(rank)));
+  json const end = status.end ? json_or_discarded(last_words_json(*status.end)) : json(nullptr);
   json const wanted = status.wanted ? json(*status.wanted) : json(nullptr);
-  return json{{"state", state_of(status)},
-              {"images_published", status.published},
-              {"images_failed", status.failed},
-              {"images_wanted", wanted},
-              {"session", status.session},
-              {"images_made_in_session", status.made_in_session},
-              {"session_s", status.session_s},
-              {"layout", status.layout},
-              {"hardware", status.hardware},
-              {"stop_reason", status.stop_reason},
-              {"end", end},
-              {"jobs", owners},
-              {"ranks", ranks}}
-             .dump(2) +
+  return to_text(json{{"state", state_of(status)},
+                      {"images_published", status.published},
+                      {"images_failed", status.failed},
+                      {"images_wanted", wanted},
+                      {"session", status.session},
+                      {"images_made_in_session", status.made_in_session},
+                      {"session_s", status.session_s},
+                      {"layout", status.layout},
+                      {"hardware", status.hardware},
+                      {"stop_reason", status.stop_reason},
+                      {"end", end},
+                      {"jobs", owners},
+                      {"ranks", ranks}},
+                 2) +
          "\n";
 }
 

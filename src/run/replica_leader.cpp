@@ -9,6 +9,7 @@
 #include "comm/mpi_comm.hpp"
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "manifest/record_identity.hpp"
 #include "output/model_entry.hpp"
@@ -112,7 +113,7 @@ HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, Made
                  {"timing_s", clock.take_image_s()},
                  {"device_ms", device_ms_of(made)}};
   // Error texts may hold bytes that are not UTF-8.
-  std::string const told = own.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string const told = to_text(own);
   std::vector<std::string> const ranks = [&] {
     HostCall const call(clock.activity(), "replica gather");
     return all_gather_strings(comms.replica_host.get(), told);  // comm: replica
@@ -122,7 +123,7 @@ HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, Made
   auto const batch = static_cast<float>(leases.size());
   std::vector<float> timing_s, device_ms;
   for (std::string const& rank : ranks) {
-    json const parsed = json::parse(rank);
+    json const parsed = json_of(rank);
     made_by_all = std::min<std::size_t>(made_by_all, parsed.at("images"));
     if (error.empty()) error = parsed.at("error");
     for (float const seconds : parsed.at("timing_s")) timing_s.push_back(seconds / batch);

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/process_age.hpp"
 #include "output/run_paths.hpp"
@@ -105,7 +106,7 @@ struct OwnerNote {
 OwnerNote parse_note(std::string const& text) {
   OwnerNote note;
   try {
-    json const owner = json::parse(text);
+    json const owner = json_of(text);
     note.host = owner.at("host");
     note.process = owner.at("pid");
     note.job = owner.value("job", "");
@@ -145,10 +146,12 @@ std::string describe(std::string const& path) {
 RunLock::RunLock(std::string const& run_dir, std::string const& part) {
   std::filesystem::create_directories(work_folder(run_dir));
   path_ = lock_path(run_dir, part);
-  owner_ = json{{"host", host_name()},      {"pid", ::getpid()},
-                {"pid_space", pid_space()}, {"began", process_begin_ticks(::getpid()).value_or(0)},
-                {"job", own_slurm_job()},   {"nonce", std::random_device{}()}}
-               .dump();
+  owner_ = to_text(json{{"host", host_name()},
+                        {"pid", ::getpid()},
+                        {"pid_space", pid_space()},
+                        {"began", process_begin_ticks(::getpid()).value_or(0)},
+                        {"job", own_slurm_job()},
+                        {"nonce", std::random_device{}()}});
   owner_.pop_back();  // the closing brace: the counter follows
   std::string const first = lock_text(owner_, 0);
   file_ = create_exclusively(path_, first);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/build_info.hpp"
+#include "core/json_text.hpp"
 #include "core/trace.hpp"
 #include "output/plain_file.hpp"
 
@@ -32,7 +33,7 @@ void write_session_file(std::string const& path, MeshShape const& mesh,
     if (char const* value = std::getenv(name)) environment[name] = value;
   }
   json ranks = json::array();
-  for (RankPlace const& place : places) ranks.push_back(json::parse(to_message(place)));
+  for (RankPlace const& place : places) ranks.push_back(json_of(to_message(place)));
   json const session{{"begin_unix_ns", unix_time_ns()},
                      {"software", "ditbatch"},
                      {"version", build_info::version},
@@ -44,7 +45,7 @@ void write_session_file(std::string const& path, MeshShape const& mesh,
                      {"checkpoint_id", checkpoint_id},
                      {"environment", environment},
                      {"ranks", ranks}};
-  replace_file(path, session.dump(2) + "\n");
+  replace_file(path, to_text(session, 2) + "\n");
 }
 
 }  // namespace ditbatch

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch {
 
 using nlohmann::json;
@@ -82,19 +84,18 @@ std::string phases_text(std::vector<RankTotals> const& ranks) {
 }  // namespace
 
 std::string to_message(RankTotals const& totals) {
-  return json{{"rank", totals.rank},
-              {"host", totals.host},
-              {"wall_s", totals.wall_s},
-              {"phase_s", totals.phase_s},
-              {"writer_wait_s", totals.writer_wait_s},
-              {"gpu_busy_s", totals.gpu.busy_s},
-              {"gpu_steady_s", totals.gpu.steady_s},
-              {"gpu_class_s", totals.gpu.class_s}}
-      .dump();
+  return to_text(json{{"rank", totals.rank},
+                      {"host", totals.host},
+                      {"wall_s", totals.wall_s},
+                      {"phase_s", totals.phase_s},
+                      {"writer_wait_s", totals.writer_wait_s},
+                      {"gpu_busy_s", totals.gpu.busy_s},
+                      {"gpu_steady_s", totals.gpu.steady_s},
+                      {"gpu_class_s", totals.gpu.class_s}});
 }
 
 RankTotals rank_totals_from_message(std::string const& message) {
-  json const parsed = json::parse(message);
+  json const parsed = json_of(message);
   return {parsed.at("rank"),
           parsed.at("host"),
           parsed.at("wall_s"),
@@ -122,23 +123,24 @@ std::string summary_json(JobSummary const& summary) {
   RankTotals const* const least_busy = least_busy_rank(summary.ranks);
   double const wall_s = job_wall_s(summary);
   auto const made = static_cast<double>(summary.counts.done);
-  return json{{"name", summary.name},
-              {"layout", summary.layout},
-              {"images_made", summary.counts.done},
-              {"images_already_done", summary.already_done},
-              {"images_failed", summary.counts.failed},
-              {"images_left", images_left(summary)},
-              {"stop_reason", summary.stop_reason},
-              {"given_up", summary.given_up},
-              {"wall_s", wall_s},
-              {"images_per_s", wall_s > 0 ? made / wall_s : 0.0},
-              {"weights_bytes", summary.load.weights_bytes},
-              {"load_s", summary.load.load_s},
-              {"gb_per_s", summary.load.gb_per_s()},
-              {"first_image_s", summary.first_image_s},
-              {"gpu_busy_fraction", least_busy != nullptr ? least_busy->gpu.fraction() : 0.0},
-              {"ranks", ranks}}
-             .dump(2) +
+  return to_text(
+             json{{"name", summary.name},
+                  {"layout", summary.layout},
+                  {"images_made", summary.counts.done},
+                  {"images_already_done", summary.already_done},
+                  {"images_failed", summary.counts.failed},
+                  {"images_left", images_left(summary)},
+                  {"stop_reason", summary.stop_reason},
+                  {"given_up", summary.given_up},
+                  {"wall_s", wall_s},
+                  {"images_per_s", wall_s > 0 ? made / wall_s : 0.0},
+                  {"weights_bytes", summary.load.weights_bytes},
+                  {"load_s", summary.load.load_s},
+                  {"gb_per_s", summary.load.gb_per_s()},
+                  {"first_image_s", summary.first_image_s},
+                  {"gpu_busy_fraction", least_busy != nullptr ? least_busy->gpu.fraction() : 0.0},
+                  {"ranks", ranks}},
+             2) +
          "\n";
 }
 

@@ -10,15 +10,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <thread>
 
 #include "core/exit_code_for.hpp"
 #include "core/host_error.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/trace.hpp"
 #include "output/plain_file.hpp"
@@ -62,9 +61,7 @@ json as_json(LastWords const& words) {
 }
 
 // One key a line: shell scripts read it, too.
-std::string as_text(json const& words) {
-  return words.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
-}
+std::string as_text(json const& words) { return to_text(words, 1) + "\n"; }
 
 void write_unless_known(std::string const& session_folder, LastWords const& words) {
   char const* slurm_job = std::getenv("SLURM_JOB_ID");
@@ -120,10 +117,7 @@ std::string last_words_place() {
 std::string last_words_json(LastWords const& words) { return as_text(as_json(words)); }
 
 std::optional<LastWords> read_last_words(std::string const& session_folder) {
-  std::ifstream const file(paths_in_session(session_folder).end);
-  std::stringstream text;
-  text << file.rdbuf();
-  json const parsed = json::parse(text.str(), nullptr, false);
+  json const parsed = json_file_or_discarded(paths_in_session(session_folder).end);
   if (!parsed.is_object()) return std::nullopt;
   try {
     LastWords words;

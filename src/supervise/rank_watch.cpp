@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch {
 
 using nlohmann::json;
@@ -71,23 +73,22 @@ bool is_as_suspect(Beat const& found, Beat const& other) {
 }  // namespace
 
 std::string to_message(Beat const& beat) {
-  return json{{"rank", beat.rank},
-              {"replica", beat.replica()},
-              {"place", place_json(beat.at)},
-              {"host", beat.host},
-              {"device", beat.device},
-              {"phase", beat.phase},
-              {"record", beat.record_id},
-              {"call", beat.call},
-              {"calls", beat.calls},
-              {"in_phase_s", beat.in_phase_s},
-              {"in_call_s", beat.in_call_s},
-              {"stop_signal", beat.stop_signal}}
-      .dump();
+  return to_text(json{{"rank", beat.rank},
+                      {"replica", beat.replica()},
+                      {"place", place_json(beat.at)},
+                      {"host", beat.host},
+                      {"device", beat.device},
+                      {"phase", beat.phase},
+                      {"record", beat.record_id},
+                      {"call", beat.call},
+                      {"calls", beat.calls},
+                      {"in_phase_s", beat.in_phase_s},
+                      {"in_call_s", beat.in_call_s},
+                      {"stop_signal", beat.stop_signal}});
 }
 
 Beat beat_from_message(std::string const& message) {
-  json const parsed = json::parse(message);
+  json const parsed = json_of(message);
   return {parsed.at("rank"),      place_in(parsed),        parsed.at("host"),
           parsed.at("device"),    parsed.at("phase"),      parsed.at("record"),
           parsed.at("call"),      calls_of(parsed),        parsed.at("in_phase_s"),

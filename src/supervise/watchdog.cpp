@@ -13,6 +13,7 @@
 
 #include "comm/text_message.hpp"
 #include "core/exit_code_for.hpp"
+#include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
@@ -171,12 +172,12 @@ std::vector<SeenBeat> Watchdog::seen_beats() const {
 }
 
 std::string Watchdog::ranks_json() const {
-  json ranks = json::array({json::parse(to_message(own_beat()))});
+  json ranks = json::array({json_of(to_message(own_beat()))});
   for (SeenBeat const& seen : seen_beats()) {
-    ranks.push_back(json::parse(to_message(seen.beat)));
+    ranks.push_back(json_of(to_message(seen.beat)));
     ranks.back()["silent_s"] = seen.silent_s;
   }
-  return json{{"unix_ns", unix_time_ns()}, {"ranks", std::move(ranks)}}.dump(1) + "\n";
+  return to_text(json{{"unix_ns", unix_time_ns()}, {"ranks", std::move(ranks)}}, 1) + "\n";
 }
 
 Beat Watchdog::own_beat() const {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <queue>
 
+#include "core/json_text.hpp"
 #include "text/added_tokens.hpp"
 #include "text/tokenizer.hpp"
 #include "text/tokenizer_files.hpp"
@@ -252,7 +253,7 @@ void read_merges_json(json const& list, JsonDocument const& document, Vocabulary
     }
     if (!add_merge(left, right, vocabulary, merges)) {
       return problems.add(where, "merges",
-                          "not a merge: " + in_quotes(merge.dump()) +
+                          "not a merge: " + in_quotes(to_text(merge)) +
                               " (two texts of the vocabulary whose union is in it too)");
     }
   }

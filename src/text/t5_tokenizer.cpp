@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "core/json_text.hpp"
 #include "core/utf8.hpp"
 #include "text/added_tokens.hpp"
 #include "text/character_map.hpp"
@@ -147,7 +148,7 @@ void read_tokenizer_json(Source& source, Problems& problems) {
   for (json const& piece : (*model)["vocab"]) {
     if (!piece.is_array() || piece.size() != 2 || !piece[0].is_string() || !piece[1].is_number()) {
       return problems.add(document->position("model/vocab"), "vocab",
-                          "not a piece: " + in_quotes(piece.dump()) + " (a text and its score)");
+                          "not a piece: " + in_quotes(to_text(piece)) + " (a text and its score)");
     }
     source.pieces.push_back({piece[0], piece[1]});
   }

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <set>
 
+#include "core/json_text.hpp"
+
 namespace ditbatch::text {
 
 using nlohmann::json;
@@ -104,12 +106,12 @@ Vocabulary read_vocabulary(json const& object, Position const& where, Problems& 
     if (!is_id(id)) {
       problems.add(where, "vocab",
                    in_quotes(text) + " has no id (a whole number below 10 million, but " +
-                       in_quotes(id.dump()) + ")");
+                       in_quotes(to_text(id)) + ")");
       return {};
     }
     if (!used.insert(id.get<std::int64_t>()).second) {
       problems.add(where, "vocab",
-                   in_quotes(text) + " has an id that another token has too: " + id.dump());
+                   in_quotes(text) + " has an id that another token has too: " + to_text(id));
       return {};
     }
     vocabulary.emplace(text, id.get<std::int64_t>());

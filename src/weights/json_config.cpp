@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/json_text.hpp"
 #include "weights/json_document.hpp"
 
 namespace ditbatch {
@@ -73,7 +74,7 @@ std::int64_t JsonConfig::get_int(std::string const& key, std::int64_t fallback, 
                     value.get<std::int64_t>() <= range.most;
   if (fits) return value.get<std::int64_t>();
   add_problem(key,
-              "not usable: " + in_quotes(value.dump()) + " (must be a whole number from " +
+              "not usable: " + in_quotes(to_text(value)) + " (must be a whole number from " +
                   std::to_string(range.least) + " to " + std::to_string(range.most) + ")",
               problems);
   return fallback;
@@ -83,7 +84,7 @@ double JsonConfig::get_double(std::string const& key, double fallback, Problems&
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
   if (value.is_number() && std::isfinite(value.get<double>())) return value.get<double>();
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a number)", problems);
+  add_problem(key, "not usable: " + in_quotes(to_text(value)) + " (must be a number)", problems);
   return fallback;
 }
 
@@ -91,7 +92,8 @@ bool JsonConfig::get_bool(std::string const& key, bool fallback, Problems& probl
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
   if (value.is_boolean()) return value.get<bool>();
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be true or false)", problems);
+  add_problem(key, "not usable: " + in_quotes(to_text(value)) + " (must be true or false)",
+              problems);
   return fallback;
 }
 
@@ -100,7 +102,7 @@ std::string JsonConfig::get_string(std::string const& key, std::string const& fa
   if (!has(key)) return fallback;
   json const& value = document_->json.value.at(key);
   if (value.is_string()) return value.get<std::string>();
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a text)", problems);
+  add_problem(key, "not usable: " + in_quotes(to_text(value)) + " (must be a text)", problems);
   return fallback;
 }
 
@@ -118,7 +120,7 @@ std::vector<std::int64_t> JsonConfig::get_ints(std::string const& key,
   }
   if (good) return numbers;
   add_problem(key,
-              "not usable: " + in_quotes(value.dump()) +
+              "not usable: " + in_quotes(to_text(value)) +
                   " (must be a list of at most 64 whole numbers from " +
                   std::to_string(range.least) + " to " + std::to_string(range.most) + ")",
               problems);
@@ -137,7 +139,7 @@ std::vector<std::string> JsonConfig::get_strings(std::string const& key,
     if (good) texts.push_back(value[i].get<std::string>());
   }
   if (good) return texts;
-  add_problem(key, "not usable: " + in_quotes(value.dump()) + " (must be a list of texts)",
+  add_problem(key, "not usable: " + in_quotes(to_text(value)) + " (must be a list of texts)",
               problems);
   return fallback;
 }

@@ -1,5 +1,6 @@
 #include "weights/safetensors_index.hpp"
 
+#include "core/json_text.hpp"
 #include "weights/json_document.hpp"
 
 namespace ditbatch {
@@ -24,7 +25,7 @@ std::map<std::string, std::string> read_safetensors_index(std::string const& pat
                            file.get_ref<std::string const&>().ends_with(".safetensors");
     if (!is_beside) {
       problems.add(document->position("weight_map/" + tensor), "weight_map",
-                   "not usable: " + in_quotes(file.dump()) + " for " + in_quotes(tensor) +
+                   "not usable: " + in_quotes(to_text(file)) + " for " + in_quotes(tensor) +
                        " (must be a safetensors file beside the index)");
       if (++faults == most_faults) break;
       continue;
