@@ -19,11 +19,13 @@ build cpu
 if command -v nvcc >/dev/null; then build cuda --target ditbatch gpu_tests; else echo "test: no CUDA toolkit here, the preset cuda is not built"; fi
 build asan --target hostile_tests
 
-# Three at once on two cores: many tests wait for processes more than they work. COST, about the seconds that a test takes,
+# LibTorch registers its operators in each process: with large pages that takes 0.35 s in place of 0.41.
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
+# Four at once on two cores: many tests wait for processes more than they work. COST, about the seconds that a test takes,
 # lets the longest begin.
 failed=0
-ctest --preset cpu -j 3 --output-junit "$PWD/build/cpu/results.xml" "$@" || failed=1
-ctest --preset asan -j 3 --output-junit "$PWD/build/asan/results.xml" "$@" || failed=1
+ctest --preset cpu -j 4 --output-junit "$PWD/build/cpu/results.xml" "$@" || failed=1
+ctest --preset asan -j 4 --output-junit "$PWD/build/asan/results.xml" "$@" || failed=1
 
 python3 - build/cpu/results.xml build/asan/results.xml <<'PY' || failed=1
 import sys

@@ -6,8 +6,7 @@
 
 namespace ditbatch {
 
-// JSON to text and back in one place: compiled once, it spares each of its users five seconds
-// with sanitizers).
+// JSON to text and back in one place: compiled once, it spares each of its users some seconds.
 
 /// `indent` spaces a level; -1: one line. Bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string to_text(nlohmann::json const& value, int indent = -1);

@@ -33,9 +33,9 @@ LAYOUTS = [(1, 1, 1, 1), (2, 1, 1, 2), (2, 1, 2, 1), (2, 2, 1, 1), (2, 1, 1, 1),
            (4, 1, 2, 2), (4, 2, 1, 2), (4, 1, 4, 1), (6, 2, 3, 1), (6, 1, 3, 2), (6, 1, 6, 1), (8, 1, 1, 8), (8, 2, 2, 2),
            (8, 1, 1, 2), (3, 1, 1, 3), (6, 2, 1, 3), (6, 1, 1, 6)]
 # Of d in the last dtype; of b, those that only 6 heads have, and both methods; of d in others.
-MOST_LAYOUTS = [(2, 1, 1, 2), (2, 2, 1, 1), (3, 1, 3, 1), (3, 1, 1, 1), (4, 1, 2, 2), (6, 2, 3, 1), (8, 1, 1, 8), (8, 2, 2, 2)]
+MOST_LAYOUTS = [(2, 2, 1, 1), (3, 1, 1, 1), (4, 1, 2, 2), (6, 2, 3, 1), (8, 1, 1, 8), (8, 2, 2, 2)]
 LAYOUTS_OF_6_HEADS = [(3, 1, 1, 3), (6, 2, 1, 3), (6, 1, 3, 2)]
-FEW_LAYOUTS = [(2, 1, 2, 1), (4, 2, 1, 2), (6, 1, 3, 2)]
+FEW_LAYOUTS = [(2, 1, 2, 1), (4, 2, 1, 2)]
 
 
 def records(scale):
@@ -71,7 +71,7 @@ def records_to_batch(scale):
 # batch size, ranks, mesh
 BATCHES = [(2, 1, (1, 1, 1)), (3, 1, (1, 1, 1)), (4, 1, (1, 1, 1)), (64, 1, (1, 1, 1)), (3, 2, (2, 1, 1)), (4, 4, (2, 1, 2)), (2, 3, (1, 3, 1)),
            (3, 2, (1, 1, 1)), (4, 2, (1, 1, 2)), (4, 6, (2, 1, 1))]
-MOST_BATCHES = [(2, 1, (1, 1, 1)), (64, 1, (1, 1, 1)), (3, 2, (2, 1, 1)), (4, 4, (2, 1, 2)), (2, 3, (1, 3, 1))]
+MOST_BATCHES = [(64, 1, (1, 1, 1)), (4, 4, (2, 1, 2)), (2, 3, (1, 3, 1))]
 FEW_BATCHES = [(4, 4, (2, 1, 2))]
 
 
@@ -164,7 +164,7 @@ def compare(arch, folder, dtype, heads, scale, layouts, batches):
         count += 1
     kinds = batched(arch, folder, dtype, scale, batches)
     made = f"pipeline {arch}, {dtype}: {len(manifest)} images, {count} layouts, 18 images in {kinds} kinds of batches"
-    if len(layouts) <= len(FEW_LAYOUTS):
+    if len(layouts) < len(MOST_LAYOUTS):
         return f"{made}: all SHA-256 equal"
     shuffled = manifest[:]
     random.Random(3).shuffle(shuffled)
