@@ -1,7 +1,9 @@
 #include "comm/mesh_comms.hpp"
 
+#include <array>
 #include <map>
 #include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -57,6 +59,43 @@ void check_members(MPI_Comm world, MPI_Comm group, std::vector<int> const& expec
   ensure(members == expected, "all ranks make the same groups in the same order");
 }
 
+namespace {
+
+// As MeshComms has them.
+constexpr std::array groups_in_order{MeshGroup::replica, MeshGroup::branch, MeshGroup::cfg,
+                                     MeshGroup::ring, MeshGroup::ulysses};
+
+// The splits of the world that make_mesh_comms() makes on a rank, in their order: the dimension and
+// the colour of each. The key is the rank everywhere.
+std::string splits_of(int rank, MeshShape const& shape, PeerAccess peers) {
+  std::string text;
+  auto const add = [&](MeshGroup group) {
+    text += std::to_string(static_cast<int>(group)) + ":" +
+            std::to_string(members_of(group, shape, rank).front()) + " ";
+  };
+  add(MeshGroup::replica);
+  std::set<std::vector<int>> known;
+  for (MeshGroup const group : groups_in_order) {
+    std::vector<int> const members = members_of(group, shape, rank);
+    if (known.insert(members).second && members.size() > 1) add(group);
+  }
+  if (peers == PeerAccess::automatic) add(MeshGroup::branch);
+  return text;
+}
+
+// MPI compares no splits: ranks that make others, or in another order, would wait for each other
+// for ever, or exchange data with the wrong ones. So they are compared before the first.
+void require_same_splits(MPI_Comm world, MeshShape const& shape, PeerAccess peers) {
+  std::vector<std::string> const all =
+      all_gather_strings(world, splits_of(rank_of(world), shape, peers));  // comm: the mesh's ranks
+  for (std::size_t rank = 0; rank < all.size(); ++rank) {
+    ensure(all[rank] == splits_of(static_cast<int>(rank), shape, peers),
+           "all ranks split the world in the same groups, in the same order");
+  }
+}
+
+}  // namespace
+
 MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device,
                           PeerAccess peers) {
   ensure(shape.size() == size_of(world), "the mesh has as many places as the world has ranks");
@@ -64,11 +103,10 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   MeshComms comms;
   comms.shape = shape;
   comms.coordinate = coordinate_of(shape, rank);
-  std::string order;  // of the splits, which MPI does not compare
+  require_same_splits(world, shape, peers);  // comm: the mesh's ranks
   // A group is split off by its first member.
   auto const split_off = [&](MeshGroup group) {
     std::vector<int> const members = members_of(group, shape, rank);
-    order += std::to_string(static_cast<int>(group)) + " ";
     UniqueMpiComm made = split(world, members.front());  // comm: the mesh's ranks
     check_members(world, made.get(), members);
     return made;
@@ -88,16 +126,11 @@ MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device de
   };
   comms.queue = duplicate(world);  // comm: the mesh's ranks
   comms.replica_host = split_off(MeshGroup::replica);
-  comms.replica = group_for(MeshGroup::replica);
-  comms.branch = group_for(MeshGroup::branch);
-  comms.cfg = group_for(MeshGroup::cfg);
-  comms.ring = group_for(MeshGroup::ring);
-  comms.ulysses = group_for(MeshGroup::ulysses);
+  std::array const groups{&comms.replica, &comms.branch, &comms.cfg, &comms.ring, &comms.ulysses};
+  for (std::size_t i = 0; i < groups.size(); ++i) *groups[i] = group_for(groups_in_order[i]);
   // comm: branch
   if (peers == PeerAccess::automatic)
     comms.peers = PeerGroup::make(split_off(MeshGroup::branch), device);
-  for (std::string const& other : all_gather_strings(world, order))  // comm: the mesh's ranks
-    ensure(other == order, "all ranks split the world in the same order");
   return comms;
 }
 

@@ -47,8 +47,9 @@ enum class PeerAccess { off, automatic };
 
 /// Collective over the world. Every rank makes the same splits in the same order: world, replica,
 /// then each group that differs from those before, of replica, branch, cfg, ring, ulysses, then
-/// peers. MPI itself does not tell where one rank swaps two of them, so each group's members are
-/// compared with the mesh: throws Error(internal) where they differ.
+/// peers. MPI itself does not tell where one rank swaps two of them, so the ranks compare what they
+/// are going to split, and each group's members are compared with the mesh: throws Error(internal)
+/// on all ranks where they differ.
 [[nodiscard]] MeshComms make_mesh_comms(MPI_Comm world, MeshShape const& shape, c10::Device device,
                                         PeerAccess peers = PeerAccess::automatic);
 

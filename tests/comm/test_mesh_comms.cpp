@@ -101,6 +101,20 @@ BOOST_AUTO_TEST_CASE(a_group_of_other_ranks_is_an_error) {
   BOOST_CHECK_THROW(check_members(MPI_COMM_WORLD, swapped.get(), ulysses), Error);
 }
 
+// One rank that splits in another order, or once more: the others would wait in it for ever.
+BOOST_AUTO_TEST_CASE(ranks_that_would_split_otherwise_all_hear_of_it) {
+  if (world_size() % 4 != 0) return;
+  bool const is_odd_one = rank_of(MPI_COMM_WORLD) == 1;
+  MeshShape const shape{1, 1, 1, 2, world_size() / 2};
+  MeshShape const swapped{1, 2, 1, 1, world_size() / 2};
+  c10::Device const cpu(c10::kCPU);
+  BOOST_CHECK_THROW((void)make_mesh_comms(MPI_COMM_WORLD, is_odd_one ? swapped : shape, cpu),
+                    Error);
+  BOOST_CHECK_THROW((void)make_mesh_comms(MPI_COMM_WORLD, shape, cpu,
+                                          is_odd_one ? PeerAccess::off : PeerAccess::automatic),
+                    Error);
+}
+
 BOOST_AUTO_TEST_CASE(members_follow_from_the_mesh) {
   MeshShape const shape{2, 2, 1, 2, 3};  // rank 20: replica 1, cfg 1, ring 0, ulysses 2
   using Ranks = std::vector<int>;
