@@ -2,20 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "core/error.hpp"
 #include "core/json_text.hpp"
+#include "core/log.hpp"
 #include "output/run_paths.hpp"
 #include "output/trace_file.hpp"
 
 namespace ditbatch {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
@@ -23,29 +21,21 @@ namespace {
 // Span::thread
 constexpr std::array<char const*, 4> thread_names{"main", "writer", "server", "gpu"};
 
-// rank -> its file
-std::map<int, std::string> trace_files(std::string const& session_folder) {
-  std::map<int, std::string> files;
-  std::string const prefix = "rank-";
-  std::error_code none;
-  for (auto const& entry : fs::directory_iterator(paths_in_session(session_folder).trace, none)) {
-    std::string const name = entry.path().stem();
-    if (entry.path().extension() == ".h5" && name.rfind(prefix, 0) == 0)
-      files[std::atoi(name.c_str() + prefix.size())] = entry.path();
-  }
-  return files;
-}
-
-// rank -> "rank 3: replica 1, host n2, NVIDIA H200"; empty without a session.json
-std::map<int, std::string> rank_names(std::string const& session_folder) {
+// rank -> "rank 3: replica 1, host n2, NVIDIA H200"; empty without a session.json, or where that
+// tells something else.
+std::map<int, std::string> rank_names(SessionPaths const& session) {
   std::map<int, std::string> names;
-  json const session = json_file_or_discarded(paths_in_session(session_folder).session_json);
-  if (!session.is_object() || !session.contains("ranks")) return names;
-  for (json const& rank : session.at("ranks")) {
-    int const number = rank.value("rank", 0);
-    names[number] = "rank " + std::to_string(number) + ": replica " +
-                    std::to_string(rank.value("replica", 0)) + ", host " + rank.value("host", "") +
-                    ", " + rank.value("device", "");
+  json const told = json_file_or_discarded(session.session_json);
+  if (told.is_discarded()) return names;
+  try {
+    for (json const& rank : told.at("ranks")) {
+      int const number = rank.at("rank");
+      names[number] = "rank " + std::to_string(number) + ": replica " +
+                      std::to_string(rank.value("replica", 0)) + ", host " +
+                      rank.value("host", "") + ", " + rank.value("device", "");
+    }
+  } catch (json::exception const& error) {
+    log_warning(session.session_json + ": cannot name all ranks (" + error.what() + ")");
   }
   return names;
 }
@@ -53,12 +43,13 @@ std::map<int, std::string> rank_names(std::string const& session_folder) {
 }  // namespace
 
 Timeline session_timeline(std::string const& session_folder) {
-  std::map<int, std::string> const files = trace_files(session_folder);
+  SessionPaths const session = paths_in_session(session_folder);
+  std::map<int, std::string> const files = trace_files(session);
   require(!files.empty(), ExitCode::io,
           session_folder +
-              ": has no trace/rank-*.h5 (a session writes them at its end) name a "
+              ": has no trace/rank-*.jsonl (a session writes them while it runs) name a "
               "folder under sessions/ of a run folder");
-  std::map<int, std::string> names = rank_names(session_folder);
+  std::map<int, std::string> names = rank_names(session);
   Timeline timeline;
   for (auto const& [rank, path] : files) {
     TraceFile const trace = read_trace_file(path);

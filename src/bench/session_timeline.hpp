@@ -6,9 +6,9 @@
 
 namespace ditbatch {
 
-/// The spans of a session (trace/rank-*.h5) as a timeline: one process a rank, named with its host
-/// and device where session.json tells, one row for each of its threads. Ranks of several hosts
-/// stand as their hosts' clocks agree. Throws Error(io) where there is no trace.
+/// The spans of a session (trace/rank-*.jsonl) as a timeline: one process a rank, named with its
+/// host and device where session.json tells, one row for each of its threads. Ranks of several
+/// hosts stand as their hosts' clocks agree. Throws Error(io) where there is no trace.
 [[nodiscard]] Timeline session_timeline(std::string const& session_folder);
 
 }  // namespace ditbatch

@@ -24,17 +24,36 @@ std::int64_t unix_time_ns() { return ns_since_epoch<std::chrono::system_clock>()
 void Trace::add(Span span) {
   std::scoped_lock const lock(mutex_);
   spans_.push_back(std::move(span));
+  waiting_ += 1;
+  if (waiting_ > most_waiting) {
+    waiting_ -= 1;
+    dropped_ += 1;
+  }
+  while (spans_.size() > std::max(waiting_, most_last)) spans_.pop_front();
 }
 
 std::vector<Span> Trace::drain() {
   std::scoped_lock const lock(mutex_);
-  return std::exchange(spans_, {});
+  std::vector<Span> taken(spans_.end() - static_cast<std::ptrdiff_t>(waiting_), spans_.end());
+  waiting_ = 0;
+  while (spans_.size() > most_last) spans_.pop_front();
+  return taken;
+}
+
+std::uint64_t Trace::dropped() const {
+  std::scoped_lock const lock(mutex_);
+  return dropped_;
 }
 
 std::vector<Span> Trace::last(std::size_t count) const {
   std::scoped_lock const lock(mutex_);
-  std::size_t const first = spans_.size() - std::min(count, spans_.size());
-  return {spans_.begin() + static_cast<std::ptrdiff_t>(first), spans_.end()};
+  std::size_t const most = std::min({count, most_last, spans_.size()});
+  return {spans_.end() - static_cast<std::ptrdiff_t>(most), spans_.end()};
+}
+
+std::size_t Trace::kept() const {
+  std::scoped_lock const lock(mutex_);
+  return spans_.size();
 }
 
 ScopedSpan::ScopedSpan(Trace& trace, std::string name, std::string record_id, std::uint16_t thread)

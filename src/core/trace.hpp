@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -21,18 +22,29 @@ struct Span {
   std::uint16_t thread = 0;  // 0 main, 1 writer, 2 server, 3 the GPU
 };
 
-/// All spans of a rank, in the order in which they ended. Safe from any thread.
+/// The spans of a rank, in the order in which they ended, until somebody takes them, and the last
+/// ones for dumps. Where nobody takes them for long the oldest are dropped: memory does not grow
+/// with the job. Safe from any thread.
 class Trace {
  public:
+  static constexpr std::size_t most_last = 1000;
+  static constexpr std::size_t most_waiting = 50'000;
+
   void add(Span span);
-  /// Takes what was collected since the last call.
+  /// Those that nobody took yet.
   [[nodiscard]] std::vector<Span> drain();
-  /// The last spans that ended, at most so many.
+  /// How many were dropped before somebody took them.
+  [[nodiscard]] std::uint64_t dropped() const;
+  /// The last spans that ended, at most so many and at most most_last.
   [[nodiscard]] std::vector<Span> last(std::size_t count) const;
+  /// How many are in memory.
+  [[nodiscard]] std::size_t kept() const;
 
  private:
   mutable std::mutex mutex_;
-  std::vector<Span> spans_;
+  std::deque<Span> spans_;
+  std::size_t waiting_ = 0;  // the last so many were not taken
+  std::uint64_t dropped_ = 0;
 };
 
 /// Adds a span to a trace when it goes out of scope; profilers see it as a range meanwhile.

@@ -233,6 +233,22 @@ std::vector<int> session_numbers(std::string const& run_dir) {
   return numbers;
 }
 
+std::string trace_path(SessionPaths const& session, int rank) {
+  return session.trace + "/" + rank_name(rank) + ".jsonl";
+}
+
+std::map<int, std::string> trace_files(SessionPaths const& session) {
+  std::map<int, std::string> files;
+  std::string const prefix = "rank-";
+  for (fs::path const& file : sorted_entries(session.trace)) {
+    std::string const name = file.stem();
+    bool const is_trace = file.extension() == ".jsonl" || file.extension() == ".h5";
+    if (!is_trace || name.rfind(prefix, 0) != 0) continue;
+    if (auto const rank = parse_digits(name.substr(prefix.size()), 4)) files[*rank] = file;
+  }
+  return files;
+}
+
 std::string rank_name(int rank) { return "rank-" + digits_of(rank, 4); }
 
 }  // namespace ditbatch

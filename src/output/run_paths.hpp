@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -95,6 +96,10 @@ struct SessionPaths {
 [[nodiscard]] std::string session_folder(std::string const& run_dir, int session);
 /// Numbers of the sessions that are there, rising.
 [[nodiscard]] std::vector<int> session_numbers(std::string const& run_dir);
+/// Where a rank writes its spans.
+[[nodiscard]] std::string trace_path(SessionPaths const& session, int rank);
+/// Those that are there, by rank; *.h5 in the first sessions of version 0.1.
+[[nodiscard]] std::map<int, std::string> trace_files(SessionPaths const& session);
 /// "rank-0012": how a rank's files begin
 [[nodiscard]] std::string rank_name(int rank);
 

@@ -1,12 +1,22 @@
 #include "output/trace_file.hpp"
 
+#include <fcntl.h>
+
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/error.hpp"
+#include "core/json_text.hpp"
+#include "core/log.hpp"
 #include "output/h5_dataset.hpp"
 #include "output/h5_handle.hpp"
 
 namespace ditbatch {
+
+using nlohmann::json;
 
 namespace {
 
@@ -37,47 +47,7 @@ std::vector<Number> read_numbers(hid_t file, std::string const& path, char const
   return numbers;
 }
 
-void write_column(hid_t file, std::string const& path, char const* name, hid_t type, hsize_t rows,
-                  void const* data) {
-  UniqueH5Space const space(check_h5(H5Screate_simple(1, &rows, nullptr), path));
-  UniqueH5Dataset column(check_h5(
-      H5Dcreate2(file, name, type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path));
-  if (rows > 0)
-    check_h5_status(H5Dwrite(column.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), path);
-  // Small columns reach the file only now: a destructor would hide that they do not.
-  check_h5_status(H5Dclose(column.release()), path);
-}
-
-}  // namespace
-
-void write_trace_file(std::string const& path, std::vector<Span> const& spans) {
-  std::vector<char const*> names, ids;
-  std::vector<std::int64_t> begins, ends;
-  std::vector<std::uint16_t> threads;
-  for (Span const& span : spans) {
-    names.push_back(span.name.c_str());
-    ids.push_back(span.record_id.c_str());
-    begins.push_back(span.begin_ns);
-    ends.push_back(span.end_ns);
-    threads.push_back(span.thread);
-  }
-  UniqueH5Type const text(check_h5(H5Tcopy(H5T_C_S1), path));
-  check_h5_status(H5Tset_size(text.get(), H5T_VARIABLE), path);
-  check_h5_status(H5Tset_cset(text.get(), H5T_CSET_UTF8), path);
-  UniqueH5File file = create_h5(path);
-  hsize_t const rows = spans.size();
-  write_column(file.get(), path, "name", text.get(), rows, names.data());
-  write_column(file.get(), path, "record_id", text.get(), rows, ids.data());
-  write_column(file.get(), path, "begin_ns", H5T_NATIVE_INT64, rows, begins.data());
-  write_column(file.get(), path, "end_ns", H5T_NATIVE_INT64, rows, ends.data());
-  write_column(file.get(), path, "thread", H5T_NATIVE_UINT16, rows, threads.data());
-  // As text: all 64 bits in any reader.
-  write_attribute(file.get(), path, offset_name, std::to_string(unix_time_ns() - now_ns()));
-  flush_h5(file.get(), path);
-  close_h5(std::move(file), path);
-}
-
-TraceFile read_trace_file(std::string const& path) {
+TraceFile read_h5(std::string const& path) {
   UniqueH5File const file = open_h5(path, H5Access::read);
   auto const begins = read_numbers<std::int64_t>(file.get(), path, "begin_ns");
   auto const ends = read_numbers<std::int64_t>(file.get(), path, "end_ns");
@@ -94,6 +64,88 @@ TraceFile read_trace_file(std::string const& path) {
     trace.steady_to_unix_ns = std::strtoll(offset.c_str(), nullptr, 10);
   }
   return trace;
+}
+
+std::string line_of(Span const& span) {
+  return to_text(
+             json::array({span.name, span.record_id, span.begin_ns, span.end_ns, span.thread})) +
+         "\n";
+}
+
+TraceFile read_lines(std::string const& path) {
+  std::ifstream file(path);
+  TraceFile trace;
+  std::string line;
+  try {
+    std::getline(file, line);
+    std::string const offset = json_of(line).at(offset_name);
+    trace.steady_to_unix_ns = std::strtoll(offset.c_str(), nullptr, 10);
+    while (std::getline(file, line) && !file.eof()) {
+      json const span = json_of(line);
+      trace.spans.push_back({span.at(0), span.at(1), span.at(2), span.at(3), span.at(4)});
+    }
+  } catch (json::exception const& error) {
+    throw Error(ExitCode::io, path + ": line " + std::to_string(trace.spans.size() + 1) +
+                                  " is none of a trace (" + error.what() + ") name a trace file");
+  }
+  return trace;
+}
+
+}  // namespace
+
+TraceWriter::TraceWriter(std::string path, Trace& trace, std::chrono::milliseconds interval)
+    : path_(std::move(path)), trace_(trace), interval_(interval), thread_([this] { run(); }) {}
+
+TraceWriter::~TraceWriter() { stop(); }
+
+void TraceWriter::stop() noexcept {
+  {
+    std::scoped_lock const lock(mutex_);
+    end_ = true;
+  }
+  ended_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void TraceWriter::finish() {
+  stop();
+  if (error_) std::rethrow_exception(error_);
+  if (trace_.dropped() > 0) {
+    log_warning(path_ + ": lacks " + std::to_string(trace_.dropped()) +
+                " spans (the file system took none for too long)");
+  }
+}
+
+void TraceWriter::run() {
+  std::unique_lock lock(mutex_);
+  bool is_last = false;
+  while (!is_last && !error_) {
+    is_last = end_;
+    lock.unlock();
+    try {
+      naming_file(path_, [&] { write_new(); });
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    lock.lock();
+    if (!is_last) ended_.wait_for(lock, interval_, [this] { return end_; });
+  }
+}
+
+void TraceWriter::write_new() {
+  std::string text;
+  if (!file_) {
+    file_ = open_file(path_, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+    // As text: all 64 bits in any reader.
+    text = to_text(json{{offset_name, std::to_string(unix_time_ns() - now_ns())}}) + "\n";
+  }
+  for (Span const& span : trace_.drain()) text += line_of(span);
+  write_at(file_.get(), text.data(), text.size(), size_bytes_);
+  size_bytes_ += text.size();
+}
+
+TraceFile read_trace_file(std::string const& path) {
+  return std::filesystem::path(path).extension() == ".h5" ? read_h5(path) : read_lines(path);
 }
 
 }  // namespace ditbatch

@@ -123,6 +123,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   describe_session(supervision, config, start, device);
   log_info("session " + std::to_string(start.session) + ": " + std::to_string(start.to_do) +
            " images to make, " + layout_name(input.mesh) + " on " + device.hardware);
+  TraceWriter trace_file(trace_path(start.paths, session.rank()), supervision.trace);
   Workplace work(supervision, device, session.comm(), input.mesh, config.runtime,
                  start.paths.dumps);
   MeshComms& comms = work.comms;
@@ -170,7 +171,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   drain(supervision, leader.get(), server.get());
   progress.reset();
   GpuUse const gpu = gpu_use.finish(work.trace);
-  write_trace_file(start.paths.trace + "/" + rank_name(session.rank()) + ".h5", work.trace.drain());
+  trace_file.finish();
   RankTotals const totals{session.rank(),
                           session.host(),
                           clock.wall_s(),

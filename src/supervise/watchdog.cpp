@@ -34,7 +34,6 @@ constexpr int farewell_tag = 5;  // to rank 0, and from rank 0 to rank 1
 
 constexpr auto tick = std::chrono::milliseconds(20);
 constexpr double dump_wait_s = 5;
-constexpr std::size_t spans_in_dump = 1000;
 
 double seconds_since(std::int64_t begin_ns) {
   return static_cast<double>(now_ns() - begin_ns) * 1e-9;
@@ -338,7 +337,7 @@ void Watchdog::dump(std::string const& reason) {
   }
   std::string const text = reason + "\n" + where_text(own_beat()) + "\n\nstacks\n" +
                            stacks_of_all_threads() + "\nlast spans\n" +
-                           spans_text(trace_.last(spans_in_dump));
+                           spans_text(trace_.last(Trace::most_last));
   char name[32];
   std::snprintf(name, sizeof name, "/rank-%04d-%d.txt", options_.rank, dumps_++);
   try {

@@ -111,6 +111,7 @@ def upgraded(folder, made):
     for shard in (folder / "run/shards").rglob("*.h5"):
         with h5py.File(shard) as file:
             records.update({(i, n): bytes(d) for i, n, d in zip(file["id"].asstr()[:], file["index"][:], file["record_sha256"][:])})
+    call("timeline", folder / "run/sessions/0001", "--out", folder / "trace.json")  # of the first sessions: HDF5
     said = call("upgrade", folder / "run")
     assert hashes(folder / "run") == made, "an upgrade changed pixels"
     assert set(map(tuple, versions(folder).values())) == {(2,)}, versions(folder)

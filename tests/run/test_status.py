@@ -60,6 +60,10 @@ def main():
     job.communicate(timeout=60)
     # A dead job's lock stops moving; after some seconds nobody takes it for alive.
     wait_for(made, lambda now: now["state"] == "died")
+    timeline = subprocess.run([PROGRAM, "timeline", made.folder / "run/sessions/0002", "--out", WORK / "trace.json"], capture_output=True, text=True)
+    assert timeline.returncode == 0, timeline
+    spans = [event["name"] for event in json.loads((WORK / "trace.json").read_text())["traceEvents"] if event["ph"] == "X"]
+    assert "start" in spans, spans  # of the killed job
     published = status(made, "--json")["images_published"]
     assert published == len(made.hashes()) < len(RECORDS) and "gone; the next job takes over" in status(made), status(made)
 
