@@ -44,6 +44,7 @@ ExitCode dispatch(Invocation const& invocation) {
   add_timeline_command(app, chosen);
   add_verify_command(app, invocation, chosen);
   add_repair_command(app, chosen);
+  add_prune_command(app, chosen);
   add_upgrade_command(app, chosen);
   add_compare_command(app, chosen);
   add_export_command(app, chosen);

@@ -27,6 +27,7 @@ void add_status_command(CLI::App& app, Command& chosen);
 void add_timeline_command(CLI::App& app, Command& chosen);
 void add_verify_command(CLI::App& app, Invocation const& invocation, Command& chosen);
 void add_repair_command(CLI::App& app, Command& chosen);
+void add_prune_command(CLI::App& app, Command& chosen);
 void add_upgrade_command(CLI::App& app, Command& chosen);
 void add_compare_command(CLI::App& app, Command& chosen);
 void add_export_command(CLI::App& app, Command& chosen);

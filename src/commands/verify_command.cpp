@@ -30,14 +30,19 @@ std::string some_of(std::vector<std::string> const& names) {
                              : text;
 }
 
-void print_completeness(Completeness const& found) {
+void print_completeness(Completeness const& found, VerifyReport const& report) {
   if (!found.unknown.empty()) {
     std::printf("not compared with the manifest: %s\n", found.unknown.c_str());
   } else if (found.missing.empty()) {
-    std::printf("complete: each of the %zu images of %s is published once", found.wanted,
-                found.manifest.c_str());
+    std::printf("%seach of the %zu images of %s is published",
+                report.problems.empty() ? "complete: " : "", found.wanted, found.manifest.c_str());
+    if (report.doubled == 0) std::printf(" once");
     if (found.failed > 0) std::printf(" or listed as failed (%zu)", found.failed);
-    std::printf("\n");
+    if (found.taken_out > 0) std::printf(" or taken out (%zu)", found.taken_out);
+    if (report.doubled > 0)
+      std::printf(", but %llu stand a second time",
+                  static_cast<unsigned long long>(report.doubled));
+    std::printf(report.problems.empty() ? "\n" : "; not all are sound: see the problems above\n");
   } else {
     std::printf("%zu of the %zu images of %s are missing (%s) run the job again\n",
                 found.missing.size(), found.wanted, found.manifest.c_str(),
@@ -61,7 +66,7 @@ ExitCode verify(std::string const& run_dir) {
               static_cast<unsigned long long>(report.images),
               static_cast<unsigned long long>(report.shards), report.problems.size());
   Completeness const found = compare_with_manifest(run_dir, report);
-  print_completeness(found);
+  print_completeness(found, report);
   if (!report.problems.empty()) return ExitCode::io;
   // Shards alone, copied from a run folder, have no manifest to be compared with.
   bool const is_left_open = !found.unknown.empty() && !session_numbers(run_dir).empty();

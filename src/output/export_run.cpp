@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <type_traits>
 
 #include "core/error.hpp"
@@ -115,6 +117,48 @@ std::string png_name(ShardRow const& row, std::string const& where) {
   return row.id + "-" + std::to_string(row.index) + ".png";
 }
 
+// The image that a file of an export shows: "fox-1-0.png" is the image 0 of "fox-1".
+std::optional<ImageKey> image_of(fs::path const& file) {
+  std::string const stem = file.stem();
+  std::size_t const dash = stem.rfind('-');
+  if (file.extension() != ".png" || dash == std::string::npos) return std::nullopt;
+  ImageChoice const image =
+      parse_image_choice(stem.substr(0, dash) + "[" + stem.substr(dash + 1) + "]");
+  if (!image.index) return std::nullopt;
+  return ImageKey{image.id, *image.index};
+}
+
+// The lines but those of images that were taken out.
+void clean_metadata(std::string const& path, Tombstones const& taken_out) {
+  std::ifstream old(path);
+  std::string kept;
+  bool is_clean = true;
+  for (std::string line; std::getline(old, line);) {
+    json const parsed = json_or_discarded(line);
+    auto const image = image_of(parsed.is_object() ? parsed.value("file_name", "") : "");
+    if (image && taken_out.hold(*image))
+      is_clean = false;
+    else
+      kept += line + "\n";
+  }
+  if (!is_clean) replace_file(path, kept);
+}
+
+// What an earlier export left of them.
+void remove_taken_out(std::string const& out_dir, Tombstones const& taken_out) {
+  if (taken_out.all.empty() || !fs::exists(out_dir)) return;
+  for (fs::directory_entry const& folder : fs::directory_iterator(out_dir)) {
+    if (!folder.is_directory()) continue;
+    std::vector<fs::path> gone;
+    for (fs::directory_entry const& file : fs::directory_iterator(folder)) {
+      auto const image = image_of(file.path());
+      if (image && taken_out.hold(*image)) gone.push_back(file.path());
+    }
+    for (fs::path const& file : gone) fs::remove(file);
+    clean_metadata(folder.path() / "metadata.jsonl", taken_out);
+  }
+}
+
 // Lines for one folder, which appear under their name when all are written.
 class MetadataFile {
  public:
@@ -150,6 +194,7 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
     for (std::uint64_t at = 0; at < shard.rows(); ++at) {
       ShardRow const row = shard.read(at, ShardFile::Part::everything);
       std::string const where = file + ": row " + std::to_string(at);
+      if (contents.taken_out.hold({row.id, row.index})) continue;
       require_sound(row, shard, where);
       std::string const name = png_name(row, where);
       write_png(fs::path(folder) / name, row);
@@ -160,6 +205,7 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
     }
   }
   for (auto& [folder, lines] : metadata) lines.finish();
+  remove_taken_out(out_dir, contents.taken_out);
   return images;
 }
 

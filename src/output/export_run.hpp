@@ -8,7 +8,8 @@ namespace ditbatch {
 /// Writes every image of a run as PNG into `out_dir`/WIDTHxHEIGHT/, with a metadata.jsonl beside
 /// each (Hugging Face "imagefolder": file_name and every column; the seed as text, since readers
 /// round large numbers). The PNGs carry their parameters in the text chunk `parameters`, where
-/// readers of generated images look. Returns the number of images.
+/// readers of generated images look. What an earlier export wrote there of images that were taken
+/// out since is removed. Returns the number of images.
 [[nodiscard]] std::uint64_t export_imagefolder(std::string const& run_dir,
                                                std::string const& out_dir);
 

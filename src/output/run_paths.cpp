@@ -146,6 +146,8 @@ std::string failed_path(std::string const& run_dir, std::string const& part) {
 
 std::string stop_path(std::string const& run_dir) { return run_dir + "/STOP"; }
 
+std::string taken_out_path(std::string const& run_dir) { return run_dir + "/taken_out.jsonl"; }
+
 std::vector<PartFile> index_files(std::string const& run_dir) {
   return files_for_parts(run_dir, "index", ".jsonl");
 }
@@ -190,9 +192,13 @@ std::string cut_path(std::string const& partial) {
   return copy.replace_filename(copy.stem().string() + "-cut.h5");
 }
 
+std::string withdrawn_folder(std::string const& run_dir) {
+  return work_folder(run_dir) + "/withdrawn";
+}
+
 std::string withdrawn_path(std::string const& run_dir, std::string const& file) {
-  std::string const stem = work_folder(run_dir) + "/withdrawn/" + size_of_shard(file) + "-" +
-                           fs::path(file).stem().string();
+  std::string const stem =
+      withdrawn_folder(run_dir) + "/" + size_of_shard(file) + "-" + fs::path(file).stem().string();
   std::string path = stem + ".h5";
   // A shard with the same number may have been withdrawn before.
   for (int i = 1; fs::exists(path); ++i) path = stem + "-" + std::to_string(i) + ".h5";

@@ -14,6 +14,7 @@ namespace ditbatch {
 //
 //     shards/1024x768/000012.h5       published; p0007-000012.h5 by a part
 //     index.jsonl, failed.jsonl       of the whole folder; index.p0007.jsonl of a part
+//     taken_out.jsonl                 what prune took out and run does not make again
 //     sessions/0003/                  one launch (SessionPaths)
 //     STOP                            made by somebody who wants the job to stop
 //     .work/lock, .work/lock.p0007    who works on the folder
@@ -46,6 +47,7 @@ struct ShardName {
 [[nodiscard]] std::string index_path(std::string const& run_dir, std::string const& part);
 [[nodiscard]] std::string failed_path(std::string const& run_dir, std::string const& part);
 [[nodiscard]] std::string stop_path(std::string const& run_dir);
+[[nodiscard]] std::string taken_out_path(std::string const& run_dir);
 
 /// A file that the whole folder has one of and each part another one.
 struct PartFile {
@@ -71,6 +73,8 @@ struct PartFile {
 [[nodiscard]] std::vector<std::string> parts_with_partials(std::string const& run_dir);
 /// Where the rows of a partial shard are copied to that can be kept.
 [[nodiscard]] std::string cut_path(std::string const& partial);
+/// Where published shards are moved to that are taken out.
+[[nodiscard]] std::string withdrawn_folder(std::string const& run_dir);
 /// Where a published shard is moved to that is taken out; a name that no file has yet.
 [[nodiscard]] std::string withdrawn_path(std::string const& run_dir, std::string const& file);
 /// A run folder of its own for images that are made again to be compared.

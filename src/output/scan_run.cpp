@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/error.hpp"
@@ -25,6 +26,8 @@ void add_version(RunContents& contents, std::string const& size, int version) {
 
 RunContents scan_run(std::string const& run_dir, std::string const& part) {
   RunContents contents;
+  contents.taken_out = read_tombstones(run_dir);
+  std::uint64_t standing = 0;
   contents.shards = shard_files(run_dir);
   for (std::string const& name : contents.shards) {
     if (auto const parsed = parse_shard_path(name); parsed && parsed->part == part) {
@@ -36,14 +39,21 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
     require(shard.is_complete(), ExitCode::io,
             file + ": a published shard is not complete (it was changed) run ditbatch repair");
     add_version(contents, size_of_shard(name), shard.options().version);
-    for (RowKey& key : shard.read_keys()) {
-      auto const [at, is_new] =
-          contents.done.emplace(ImageKey{std::move(key.id), key.index}, key.record);
+    for (RowKey& row : shard.read_keys()) {
+      ImageKey key{std::move(row.id), row.index};
+      if (contents.taken_out.hold(key)) {
+        standing += 1;
+        continue;
+      }
+      auto const [at, is_new] = contents.done.emplace(std::move(key), row.record);
       if (!is_new)
         log_warning(file + ": " + image_name(at->first) +
                     " stands in an earlier shard too (run ditbatch repair)");
     }
   }
+  if (standing > 0)
+    log_warning(std::to_string(standing) + " images were taken out and still stand in shards of " +
+                run_dir + " (a prune was cut off) run ditbatch prune " + run_dir);
   contents.partials = partial_files(run_dir, part);
   return contents;
 }
@@ -64,6 +74,8 @@ GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Sal
       ImageKey const key{read.id, read.index};
       if (!broken_part(read).empty()) {
         salvage.lost_rows += 1;
+      } else if (contents.taken_out.hold(key)) {
+        salvage.taken_out_rows += 1;
       } else if (contents.done.count(key) != 0 || good.keys.count(key) != 0) {
         salvage.doubled_rows += 1;
       } else {
@@ -78,12 +90,14 @@ GoodRows find_good_rows(ShardFile const& shard, RunContents const& contents, Sal
 }
 
 // The good rows as a finished file, and its path. Mostly they are the first ones, and the file is
-// cut behind them as it is, or as a copy; with rows to leave out in between the rows are copied.
-std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows,
-                        LastWriter writer) {
+// cut behind them as it is, or as a copy; with rows to leave out in between the rows are copied. So
+// they are where whole images are left out, whose bytes a cut would leave in the file.
+enum class LeftOut { broken_rows, whole_images };
+std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows, LastWriter writer,
+                        LeftOut left_out) {
   std::string const path = shard.path();
   std::string copy = cut_path(path);
-  if (rows.back() + 1 == rows.size()) {
+  if (rows.back() + 1 == rows.size() && left_out == LeftOut::broken_rows) {
     { ShardFile const closed = std::move(shard); }  // HDF5 opens no file in two ways at once
     std::string finished = path;
     if (writer == LastWriter::perhaps_alive) {
@@ -136,7 +150,9 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   int& next = contents.next_shard_number[size];
   std::string const file = shard_path({size, next, part});
   int const version = shard->options().version;
-  std::string const finished = finish_with(std::move(*shard), good.rows, writer);
+  LeftOut const left_out = salvage.doubled_rows + salvage.taken_out_rows > 0 ? LeftOut::whole_images
+                                                                             : LeftOut::broken_rows;
+  std::string const finished = finish_with(std::move(*shard), good.rows, writer, left_out);
   salvage.published = publish_shard(finished, run_dir, file);
   next += 1;
   // A copy was published: the original holds nothing more. Killed before this line, the next job
@@ -146,6 +162,16 @@ Salvage salvage_partial(std::string const& partial, std::string const& run_dir,
   add_version(contents, size, version);
   contents.done.insert(good.keys.begin(), good.keys.end());
   return salvage;
+}
+
+std::uint64_t salvage_all(std::string const& run_dir, LastWriter writer) {
+  std::uint64_t rows = 0;
+  for (std::string const& part : parts_with_partials(run_dir)) {
+    RunContents contents = scan_run(run_dir, part);
+    for (std::string const& partial : contents.partials)
+      rows += salvage_partial(partial, run_dir, part, contents, writer).kept_rows;
+  }
+  return rows;
 }
 
 std::string unreadable_text(ShardFile const& shard, std::uint64_t row, Error const& error) {
@@ -188,6 +214,28 @@ void rebuild_index(std::string const& path, std::string const& run_dir, RunConte
                      to_hex(sha256_of_file(full))});
   }
   if (is_changed || lines.size() != old.size()) write_index_lines(path, lines);
+}
+
+void rebuild_indexes(std::string const& run_dir) {
+  std::set<std::string> parts;
+  for (PartFile const& index : index_files(run_dir)) parts.insert(index.part);
+  RunContents contents;
+  contents.shards = shard_files(run_dir);
+  for (std::string const& shard : contents.shards) {
+    if (auto const name = parse_shard_path(shard)) parts.insert(name->part);
+  }
+  for (std::string const& part : parts)
+    rebuild_index(index_path(run_dir, part), run_dir, contents, part);
+}
+
+void leave_out_of_indexes(std::string const& run_dir, std::vector<std::string> const& files) {
+  std::set<std::string> const left_out(files.begin(), files.end());
+  for (PartFile const& index : index_files(run_dir)) {
+    std::vector<IndexLine> lines = read_index_lines(index.path);
+    std::size_t const before = lines.size();
+    std::erase_if(lines, [&](IndexLine const& line) { return left_out.count(line.file) != 0; });
+    if (lines.size() != before) write_index_lines(index.path, lines);
+  }
 }
 
 int make_session_folder(std::string const& run_dir) {

@@ -9,12 +9,14 @@
 #include "output/publish.hpp"
 #include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
+#include "output/tombstones.hpp"
 
 namespace ditbatch {
 
 /// What a run folder holds. The published shards are the truth; index.jsonl is only a cache.
 struct RunContents {
   std::map<ImageKey, PublishedRecord> done;      // what every published image was made from
+  Tombstones taken_out;                          // nothing of it is done, or salvaged
   std::map<std::string, int> next_shard_number;  // by size folder
   /// The oldest schema of a size folder's shards: what comes to them is written in it, for a reader
   /// may take the columns of one file for those of all.
@@ -32,6 +34,7 @@ struct Salvage {
   std::uint64_t kept_rows = 0;
   std::uint64_t lost_rows = 0;     // did not verify
   std::uint64_t doubled_rows = 0;  // published before
+  std::uint64_t taken_out_rows = 0;
   std::optional<PublishedShard> published;
 };
 
@@ -47,6 +50,9 @@ enum class LastWriter { gone, perhaps_alive };
                                       std::string const& part, RunContents& contents,
                                       LastWriter writer = LastWriter::gone);
 
+/// The same for all partial shards of all parts. -> rows that were kept
+std::uint64_t salvage_all(std::string const& run_dir, LastWriter writer);
+
 /// " (fox-1[0]): cannot be read (why)" for a row; without its name where that cannot be read
 /// either.
 [[nodiscard]] std::string unreadable_text(ShardFile const& shard, std::uint64_t row,
@@ -59,6 +65,13 @@ enum class LastWriter { gone, perhaps_alive };
 /// ones are made from the files.
 void rebuild_index(std::string const& path, std::string const& run_dir, RunContents const& contents,
                    std::string const& part);
+
+/// The same for every part that has shards or an index.
+void rebuild_indexes(std::string const& run_dir);
+
+/// Takes shards out of all indexes, before they are replaced: a line with the hash of an old file
+/// must not stand when a new one has taken its place.
+void leave_out_of_indexes(std::string const& run_dir, std::vector<std::string> const& files);
 
 /// Makes sessions/NNNN, the next free number, and returns it.
 [[nodiscard]] int make_session_folder(std::string const& run_dir);

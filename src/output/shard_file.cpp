@@ -307,11 +307,14 @@ std::vector<RowKey> ShardFile::read_keys() const {
   for (std::uint64_t first = 0; first < rows_; first += rows_per_read) {
     std::uint64_t const count = std::min(rows_per_read, rows_ - first);
     std::vector<char*> ids(count, nullptr);
-    std::vector<std::uint16_t> indices(count), sessions(count);
+    std::vector<std::uint16_t> indices(count), sessions(count), replicas(count);
+    std::vector<std::int64_t> finished_ns(count);
     std::vector<std::uint8_t> identities(count, 1);
     std::vector<Sha256Digest> records(count), pixels(count);
     read_rows(dataset("index"), first, count, H5T_NATIVE_UINT16, indices.data(), path_);
     read_rows(dataset("session"), first, count, H5T_NATIVE_UINT16, sessions.data(), path_);
+    read_rows(dataset("replica"), first, count, H5T_NATIVE_UINT16, replicas.data(), path_);
+    read_rows(dataset("finished_ns"), first, count, H5T_NATIVE_INT64, finished_ns.data(), path_);
     if (options_.version >= 2)
       read_rows(dataset("identity"), first, count, H5T_NATIVE_UINT8, identities.data(), path_);
     read_rows(dataset("record_sha256"), first, count, H5T_NATIVE_UINT8, records.data(), path_);
@@ -321,7 +324,9 @@ std::vector<RowKey> ShardFile::read_keys() const {
       keys[first + i] = {ids[i] == nullptr ? "" : ids[i],
                          indices[i],
                          {records[i], identities[i], sessions[i]},
-                         pixels[i]};
+                         pixels[i],
+                         replicas[i],
+                         finished_ns[i]};
       (void)H5free_memory(ids[i]);
     }
   }

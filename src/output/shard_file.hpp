@@ -27,12 +27,14 @@ struct PublishedRecord {
   std::uint16_t session = 0;  // whose run.toml says what the hash of identity 1 leaves out
 };
 
-/// What resume and comparison need of a row.
+/// What resume, comparison and prune need of a row.
 struct RowKey {
   std::string id;
   std::uint16_t index = 0;
   PublishedRecord record;
   Sha256Digest sha256{};  // of the pixels
+  std::uint16_t replica = 0;
+  std::int64_t finished_ns = 0;  // since 1970
 };
 
 /// An open shard: one image size, one writer, every dataset one row an image.

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
@@ -106,44 +105,21 @@ std::vector<std::string> old_shards(std::string const& run_dir) {
   return old;
 }
 
-// A line with the hash of an old file must not stand when the new one has taken its place.
-void leave_out_of_indexes(std::string const& run_dir, std::vector<std::string> const& files) {
-  std::set<std::string> const left_out(files.begin(), files.end());
-  for (PartFile const& index : index_files(run_dir)) {
-    std::vector<IndexLine> lines = read_index_lines(index.path);
-    std::size_t const before = lines.size();
-    std::erase_if(lines, [&](IndexLine const& line) { return left_out.count(line.file) != 0; });
-    if (lines.size() != before) write_index_lines(index.path, lines);
-  }
-}
-
 // The part that a shard counts for; a file with another name is left to the whole folder.
 std::string part_of(std::string const& file) {
   auto const name = parse_shard_path(file);
   return name ? name->part : "";
 }
 
-std::uint64_t salvage_all(std::string const& run_dir) {
-  std::uint64_t rows = 0;
-  for (std::string const& part : parts_with_partials(run_dir)) {
-    RunContents contents = scan_run(run_dir, part);
-    for (std::string const& partial : contents.partials)
-      rows += salvage_partial(partial, run_dir, part, contents).kept_rows;
-  }
-  return rows;
-}
-
 }  // namespace
 
 UpgradeReport upgrade_run(std::string const& run_dir) {
   UpgradeReport report;
-  report.salvaged_images = salvage_all(run_dir);
+  report.salvaged_images = salvage_all(run_dir, LastWriter::gone);
   std::vector<std::string> const old = old_shards(run_dir);
   report.newest_shards = shard_files(run_dir).size() - old.size();
   leave_out_of_indexes(run_dir, old);
   SessionModels sessions(run_dir);
-  std::set<std::string> parts;
-  for (PartFile const& index : index_files(run_dir)) parts.insert(index.part);
   for (std::string const& file : old) {
     std::string const part = part_of(file);
     std::string const copy = partial_path(
@@ -152,12 +128,10 @@ UpgradeReport upgrade_run(std::string const& run_dir) {
     write_upgraded(shard_in(run_dir, file), copy, sessions);
     PublishedShard const published = publish_shard(copy, run_dir, file, Existing::replace);
     append_index_line(index_path(run_dir, part), published);
-    parts.insert(part);
     report.upgraded_shards += 1;
     report.upgraded_images += published.rows;
   }
-  for (std::string const& part : parts)
-    rebuild_index(index_path(run_dir, part), run_dir, scan_run(run_dir, part), part);
+  rebuild_indexes(run_dir);
   return report;
 }
 

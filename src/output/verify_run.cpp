@@ -82,8 +82,11 @@ namespace {
 
 std::string text_of(Place const& place) { return place.file + " row " + std::to_string(place.row); }
 
-// Where each image was seen first.
-using SeenImages = std::map<ImageKey, Place>;
+// Where each image was seen first, and which must not be seen.
+struct SeenImages {
+  std::map<ImageKey, Place> places;
+  Tombstones taken_out;
+};
 
 void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& seen,
                  VerifyReport& report) {
@@ -95,12 +98,17 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
       std::string problem = broken_part(read);
       if (problem.empty() && (read.width != shard.width_px() || read.height != shard.height_px()))
         problem = "the image is not of its size";
-      auto const [first, is_new] = seen.emplace(key, Place{file, row});
+      auto const [first, is_new] = seen.places.emplace(key, Place{file, row});
       if (is_new) report.records[key] = {read.record_sha256, read.identity, read.session};
       std::string const named = where + " (" + image_name(key) + "): ";
       if (!problem.empty()) report.problems.push_back(named + problem);
-      if (!is_new)
+      if (!is_new) {
         report.problems.push_back(named + "stands in " + text_of(first->second) + " too");
+        report.doubled += 1;
+      }
+      if (seen.taken_out.hold(key))
+        report.problems.push_back(named + "was taken out and still stands here (a prune was cut " +
+                                  "off) run ditbatch prune");
       report.images += 1;
     } catch (Error const& error) {
       report.problems.push_back(where + unreadable_text(shard, row, error));
@@ -128,7 +136,7 @@ void verify_shard(std::string const& run_dir, std::string const& file, SeenImage
 VerifyReport verify_run(std::string const& run_dir) {
   require_folder(run_dir);
   VerifyReport report;
-  SeenImages seen;
+  SeenImages seen{{}, read_tombstones(run_dir)};
   std::map<std::string, IndexLine> index = read_all_indexes(run_dir);
   for (std::string const& file : shard_files(run_dir)) {
     report.shards += 1;

@@ -14,12 +14,14 @@ namespace ditbatch {
 struct VerifyReport {
   std::uint64_t shards = 0;
   std::uint64_t images = 0;
+  std::uint64_t doubled = 0;                    // rows whose image stands in an earlier row too
   std::vector<std::string> problems;            // each with shard, row and id where it is known
   std::map<ImageKey, PublishedRecord> records;  // of every image that can be read
 };
 
 /// Opens every published shard, compares the hash of every row's pixels and columns and of the file
-/// with the index, and looks for images that stand twice and for shards that are gone.
+/// with the index, and looks for images that stand twice or were taken out, and for shards that are
+/// gone.
 [[nodiscard]] VerifyReport verify_run(std::string const& run_dir);
 
 /// What `ditbatch compare` found.

@@ -1,10 +1,10 @@
 #include "output/withdraw_rows.hpp"
 
 #include <filesystem>
-#include <map>
 
 #include "core/error.hpp"
 #include "output/flush_journal.hpp"
+#include "output/plain_file.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch {
@@ -15,16 +15,54 @@ void copy_rows(std::string const& from, std::vector<std::uint64_t> const& rows,
                std::string const& to) {
   ShardFile const source = ShardFile::open(from, H5Access::read);
   ShardFile copy = ShardFile::create(to, source.options());
-  for (std::uint64_t const row : rows) copy.append(source.read(row, ShardFile::Part::everything));
+  for (std::uint64_t const number : rows) {
+    ShardRow const row = source.read(number, ShardFile::Part::everything);
+    std::string const broken = broken_part(row);
+    require(broken.empty(), ExitCode::io,
+            from + ": row " + std::to_string(number) + " (" + row.id + ") is broken: " + broken +
+                " run ditbatch repair");
+    copy.append(row);
+  }
   copy.finish();
+}
+
+namespace {
+
+// Where the rows to keep of a published shard are copied to.
+std::string kept_path(std::string const& run_dir, std::string const& part,
+                      std::string const& file) {
+  return partial_path(run_dir, part,
+                      "kept-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
+}
+
+}  // namespace
+
+void take_rows_out(std::string const& run_dir, std::string const& part, std::string const& file,
+                   std::vector<std::uint64_t> const& kept) {
+  std::string const full = shard_in(run_dir, file);
+  if (kept.empty()) {
+    naming_file(full, [&] {
+      remove_file(full);
+      sync_folder_of(full);
+    });
+    std::error_code not_empty;
+    fs::remove(fs::path(full).parent_path(), not_empty);
+    return;
+  }
+  std::string const copy = kept_path(run_dir, part, file);
+  remove_with_journal(copy);  // of an attempt that was cut off
+  fs::create_directories(work_folder(run_dir));
+  copy_rows(full, kept, copy);
+  PublishedShard const published = publish_shard(copy, run_dir, file, Existing::replace);
+  if (auto const name = parse_shard_path(file))
+    append_index_line(index_path(run_dir, name->part), published);
 }
 
 Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
                          std::vector<std::uint64_t> const& kept, std::string const& part,
                          int number) {
   std::string const full = shard_in(run_dir, file);
-  std::string const copy = partial_path(
-      run_dir, part, "kept-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
+  std::string const copy = kept_path(run_dir, part, file);
   std::string target;
   if (!kept.empty()) {
     remove_with_journal(copy);  // of an attempt that was cut off
@@ -44,20 +82,12 @@ Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
   return withdrawal;
 }
 
-void withdraw_images(std::string const& run_dir, std::string const& part,
-                     std::set<ImageKey> const& images, RunContents const& contents) {
-  std::map<std::string, int> next_number = contents.next_shard_number;
-  for (std::string const& file : contents.shards) {
-    std::vector<RowKey> const keys =
-        ShardFile::open(shard_in(run_dir, file), H5Access::read).read_keys();
-    std::vector<std::uint64_t> kept;
-    for (std::uint64_t row = 0; row < keys.size(); ++row) {
-      if (images.count({keys[row].id, keys[row].index}) == 0) kept.push_back(row);
-    }
-    if (kept.size() == keys.size()) continue;
-    int& next = next_number[size_of_shard(file)];
-    if (withdraw_rows(run_dir, file, kept, part, next).published) next += 1;
-  }
+void remove_withdrawn(std::string const& run_dir) {
+  std::string const folder = withdrawn_folder(run_dir);
+  std::error_code error;
+  fs::remove_all(folder, error);
+  require(!error, ExitCode::io,
+          folder + ": cannot be removed (" + error.message() + ") check permissions");
 }
 
 }  // namespace ditbatch

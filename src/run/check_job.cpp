@@ -5,6 +5,7 @@
 
 #include "config/load_run_config.hpp"
 #include "output/run_paths.hpp"
+#include "output/tombstones.hpp"
 
 namespace ditbatch {
 
@@ -20,7 +21,13 @@ ExitCode check_job(RunConfig const& config, CheckOptions const& options,
   if (options.print == PrintConfig::yes) std::fputs(to_toml(input.config).c_str(), stdout);
   std::map<std::string, std::size_t> images;
   std::uint64_t bytes = 0;
+  Tombstones const tombstones = read_tombstones(config.job.run_dir);
+  std::size_t taken_out = 0;
   for (ImageRecord const& record : input.records) {
+    if (tombstones.hold(record.key())) {
+      taken_out += 1;
+      continue;
+    }
     images[size_folder(record.width_px, record.height_px)] += 1;
     bytes += static_cast<std::uint64_t>(record.width_px * record.height_px * 3);
   }
@@ -30,6 +37,7 @@ ExitCode check_job(RunConfig const& config, CheckOptions const& options,
   std::printf("manifest    %s: %zu images\n", config.job.manifest.c_str(), input.records.size());
   for (auto const& [size, count] : images)
     std::printf("            %s: %zu\n", size.c_str(), count);
+  if (taken_out > 0) std::printf("            taken out by prune, not made: %zu\n", taken_out);
   std::printf("output      %s: %.1f MB of pixels before compression\n", config.job.run_dir.c_str(),
               static_cast<double>(bytes) / 1e6);
   std::printf("checkpoint  %s: %s, %.2f GB of weights%s, id %s\n",

@@ -70,7 +70,8 @@ ExitCode end_without_work(RunConfig const& config, JobStart const& start) {
   }
   if (!start.office) return ExitCode::complete;
   RunFolder const& folder = start.office->folder;
-  log_info("nothing to do: all " + std::to_string(folder.already_done) + " images are published");
+  log_info("nothing to do: all " + std::to_string(folder.already_done) + " images are published" +
+           (folder.taken_out > 0 ? ", " + std::to_string(folder.taken_out) + " taken out" : ""));
   JobSummary nothing_made;
   return exit_code_of(config, nothing_made, folder);
 }
@@ -96,6 +97,7 @@ ExitCode report(Supervision& supervision, RunConfig const& config, JobStart cons
       summary.ranks.push_back(rank_totals_from_message(message));
     summary.already_done = folder.already_done;
     summary.beyond_limit = folder.beyond_limit;
+    summary.taken_out = folder.contents.taken_out.images();
     summary.stop_reason =
         summary.given_up.empty() ? start.office->stop.reason() : "given up: " + summary.given_up;
     folder.forget_mended_failures(config);

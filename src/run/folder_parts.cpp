@@ -85,15 +85,6 @@ std::string division_text(int count) {
   return count == 1 ? "one job on the whole manifest" : std::to_string(count) + " parts";
 }
 
-// What jobs that died left in .work, of whatever part.
-void publish_leftovers(std::string const& run_dir, LastWriter writer) {
-  for (std::string const& part : parts_with_partials(run_dir)) {
-    RunContents contents = scan_run(run_dir, part);
-    for (std::string const& partial : contents.partials)
-      (void)salvage_partial(partial, run_dir, part, contents, writer);
-  }
-}
-
 // The new division is written before the locks of the old one are looked at: a job of the old one
 // that starts meanwhile either has its lock by then, and is seen, or reads the new division.
 void change_division(std::string const& run_dir, std::string const& own_part,
@@ -108,7 +99,8 @@ void change_division(std::string const& run_dir, std::string const& own_part,
       locks.push_back(std::make_unique<RunLock>(run_dir, file.part));
       is_proven = is_proven && !locks.back()->has_unproven_predecessor();
     }
-    publish_leftovers(run_dir, is_proven ? LastWriter::gone : LastWriter::perhaps_alive);
+    // What jobs that died left in .work, of whatever part.
+    (void)salvage_all(run_dir, is_proven ? LastWriter::gone : LastWriter::perhaps_alive);
   } catch (Error const& error) {
     replace_file(path, text_of(before));
     require(error.code() != ExitCode::bad_input, ExitCode::bad_input,

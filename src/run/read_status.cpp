@@ -58,6 +58,7 @@ bool has_parts(std::string const& run_dir) {
 void read_top_folder(std::string const& run_dir, RunStatus& status) {
   for (PartFile const& file : failed_files(run_dir))
     status.failed += read_failed_lines(file.path).size();
+  status.taken_out = read_tombstones(run_dir).images();
   std::vector<int> const sessions = session_numbers(run_dir);
   if (!sessions.empty()) status.session = sessions.back();
   for (PartFile const& file : lock_files(run_dir)) {
@@ -109,8 +110,10 @@ bool is_running(RunStatus const& status) {
 }
 
 std::uint64_t left_of(RunStatus const& status) {
-  std::uint64_t const settled = status.published + status.failed;
-  return status.wanted && *status.wanted > settled ? *status.wanted - settled : 0;
+  // What was taken out since the session is not wanted any more.
+  std::uint64_t const settled = status.published + status.failed + status.taken_out;
+  std::uint64_t const wanted = status.wanted.value_or(0) + status.taken_out_before;
+  return status.wanted && wanted > settled ? wanted - settled : 0;
 }
 
 }  // namespace
@@ -138,6 +141,7 @@ RunStatus read_status(std::string const& run_dir) {
     status.stop_reason = summary.value("stop_reason", "");
     status.made_in_session = summary.value("images_made", std::uint64_t{0});
     status.session_s = summary.value("wall_s", 0.0);
+    status.taken_out_before = summary.value("images_taken_out", std::uint64_t{0});
     status.wanted = status.made_in_session +
                     summary.value("images_already_done", std::uint64_t{0}) +
                     summary.value("images_failed", std::uint64_t{0}) +
@@ -162,7 +166,9 @@ std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
   if (!status.stop_reason.empty()) text += " (" + status.stop_reason + ")";
   text += ": " + std::to_string(status.published);
   if (status.wanted) text += " of " + std::to_string(*status.wanted);
-  text += " images published, " + std::to_string(status.failed) + " failed\n";
+  text += " images published, " + std::to_string(status.failed) + " failed";
+  if (status.taken_out > 0) text += ", " + std::to_string(status.taken_out) + " taken out";
+  text += "\n";
   char line[320];
   if (status.session > 0) {
     std::snprintf(line, sizeof line, "session %d: %llu images in %.0f s, %s on %s\n",
@@ -214,6 +220,7 @@ std::string status_json(RunStatus const& status) {
   return to_text(json{{"state", state_of(status)},
                       {"images_published", status.published},
                       {"images_failed", status.failed},
+                      {"images_taken_out", status.taken_out},
                       {"images_wanted", wanted},
                       {"session", status.session},
                       {"images_made_in_session", status.made_in_session},

@@ -24,6 +24,7 @@ struct LockOwner {
 struct RunStatus {
   std::uint64_t published = 0;  // images in published shards
   std::uint64_t failed = 0;     // listed in failed.jsonl
+  std::uint64_t taken_out = 0;  // by prune: not made again
   std::optional<std::uint64_t>
       wanted;  // images of the manifest, as the newest session counted them
   std::uint64_t made_in_session = 0;
@@ -31,8 +32,9 @@ struct RunStatus {
   int session = 0;  // the newest; 0: none
   std::string layout;
   std::string hardware;
-  bool has_summary = false;      // the newest session came to its end
-  std::optional<LastWords> end;  // how it ended, if it could tell
+  std::uint64_t taken_out_before = 0;  // when the newest session began
+  bool has_summary = false;            // the newest session came to its end
+  std::optional<LastWords> end;        // how it ended, if it could tell
   double end_age_s = 0;
   std::string stop_reason;
   std::vector<LockOwner> owners;

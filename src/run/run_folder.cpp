@@ -4,7 +4,7 @@
 #include <set>
 
 #include "core/log.hpp"
-#include "output/withdraw_rows.hpp"
+#include "output/prune_run.hpp"
 #include "run/folder_parts.hpp"
 
 namespace ditbatch {
@@ -45,9 +45,11 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
       given_up.insert({line.id, line.index});
   }
   for (ImageRecord& record : wanted) {
-    if (contents.done.count({record.id, record.index}) != 0) {
+    if (contents.taken_out.hold(record.key())) {
+      taken_out += 1;
+    } else if (contents.done.count(record.key()) != 0) {
       already_done += 1;
-    } else if (given_up.count({record.id, record.index}) != 0) {
+    } else if (given_up.count(record.key()) != 0) {
       known_failed += 1;
     } else if (!options.limit || to_do.size() < *options.limit) {
       to_do.push_back(std::move(record));
@@ -74,8 +76,11 @@ void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions c
   }
   if (options.changed == RunOptions::Changed::refuse) problems.throw_if_any();
   if (changed.empty()) return;
-  log_info(std::to_string(changed.size()) + " images of changed records are withdrawn");
-  withdraw_images(config.job.run_dir, part_, changed, contents);
+  log_info(std::to_string(changed.size()) + " images of changed records are taken out");
+  auto const is_changed = [&](RowKey const& row) {
+    return changed.count({row.id, row.index}) != 0;
+  };
+  take_out(config.job.run_dir, part_, plan_prune(config.job.run_dir, {}, is_changed));
   contents = scan_run(config.job.run_dir, part_);
 }
 

@@ -20,7 +20,7 @@ namespace ditbatch {
 class RunFolder {
  public:
   /// Takes the input's records. Throws BadInput where a published image belongs to another version
-  /// of its record, unless such images are to be replaced: then they are withdrawn.
+  /// of its record, unless such images are to be replaced: then they are taken out.
   RunFolder(RunConfig const& config, RunOptions const& options, JobInput& input);
 
   /// Takes records out of failed.jsonl that have been made since.
@@ -32,6 +32,7 @@ class RunFolder {
   std::size_t beyond_limit = 0;    // records left to a later job by --limit
   std::size_t already_done = 0;    // records of this part that are published
   std::size_t known_failed = 0;    // skipped, listed in failed.jsonl
+  std::size_t taken_out = 0;       // skipped, by prune
   RunContents contents;
   int session = 0;
   std::string index_path;

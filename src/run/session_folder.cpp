@@ -48,4 +48,16 @@ void write_session_file(std::string const& path, MeshShape const& mesh,
   replace_file(path, to_text(session, 2) + "\n");
 }
 
+std::vector<RankPlace> read_session_ranks(std::string const& path) {
+  json const session = json_file_or_discarded(path);
+  std::vector<RankPlace> places;
+  try {
+    for (json const& rank : session.at("ranks"))
+      places.push_back(rank_place_from_message(to_text(rank)));
+  } catch (json::exception const&) {
+    return {};
+  }
+  return places;
+}
+
 }  // namespace ditbatch

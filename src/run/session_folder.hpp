@@ -14,4 +14,7 @@ void write_session_file(std::string const& path, MeshShape const& mesh,
                         std::vector<RankPlace> const& places, std::string const& hardware,
                         std::string const& checkpoint_id);
 
+/// The ranks that the file names; none where it is not there or cannot be understood.
+[[nodiscard]] std::vector<RankPlace> read_session_ranks(std::string const& path);
+
 }  // namespace ditbatch

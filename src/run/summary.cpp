@@ -130,6 +130,7 @@ std::string summary_json(JobSummary const& summary) {
                   {"images_already_done", summary.already_done},
                   {"images_failed", summary.counts.failed},
                   {"images_left", images_left(summary)},
+                  {"images_taken_out", summary.taken_out},
                   {"stop_reason", summary.stop_reason},
                   {"given_up", summary.given_up},
                   {"wall_s", wall_s},

@@ -29,8 +29,9 @@ struct JobSummary {
   WorkCounts counts;
   std::size_t already_done = 0;
   std::size_t beyond_limit = 0;
-  std::string stop_reason;  // empty: the work was done
-  std::string given_up;     // why the job was hopeless; empty: it was not
+  std::size_t taken_out = 0;  // of the run folder by prune, when the job began
+  std::string stop_reason;    // empty: the work was done
+  std::string given_up;       // why the job was hopeless; empty: it was not
   std::vector<RankTotals> ranks;
   LoadReport load;
   double first_image_s = 0;  // of rank 0's replica, since the process began; 0: it made none

@@ -105,13 +105,16 @@ Completeness compare_with_manifest(std::string const& run_dir, VerifyReport cons
   if (!found.unknown.empty()) return found;
 
   std::set<ImageKey> const failed = failed_images(run_dir);
+  Tombstones const taken_out = read_tombstones(run_dir);
   RecordJudge judge(input, run_dir);
   std::set<ImageKey> wanted;
   for (ImageRecord const& record : input.records) {
     ImageKey const key{record.id, record.index};
     wanted.insert(key);
     auto const published = report.records.find(key);
-    if (published == report.records.end()) {
+    if (taken_out.hold(key)) {
+      found.taken_out += 1;
+    } else if (published == report.records.end()) {
       if (failed.count(key) != 0)
         found.failed += 1;
       else

@@ -15,7 +15,8 @@ struct Completeness {
   std::string manifest;
   std::size_t wanted = 0;
   std::size_t failed = 0;            // listed in failed.jsonl
-  std::vector<std::string> missing;  // neither published nor failed
+  std::size_t taken_out = 0;         // by prune
+  std::vector<std::string> missing;  // neither published, failed nor taken out
   std::vector<std::string> foreign;  // published, but not asked for
   std::vector<std::string> changed;  // published from another record or checkpoint
   std::string
