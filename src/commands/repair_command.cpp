@@ -14,16 +14,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-ExitCode repair(std::string const& run_dir) {
+unsigned long long count_of(std::uint64_t number) { return number; }
+
+ExitCode repair(std::string const& run_dir, Originals originals) {
   require(fs::is_directory(run_dir), ExitCode::io,
           run_dir + ": no run folder is there (no such folder) check the path");
   auto const locks = lock_all_parts(run_dir);
-  RepairReport const report = repair_run(run_dir);
+  RepairReport const report = repair_run(run_dir, originals);
   for (std::string const& line : report.lines) std::printf("%s\n", line.c_str());
-  std::printf("%llu shards sound, %llu withdrawn with %llu images that the next run makes again\n",
-              static_cast<unsigned long long>(report.sound_shards),
-              static_cast<unsigned long long>(report.withdrawn_shards),
-              static_cast<unsigned long long>(report.withdrawn_images));
+  std::printf("%llu shards sound, %llu withdrawn, %llu rewritten without doubles\n",
+              count_of(report.sound_shards), count_of(report.withdrawn_shards),
+              count_of(report.rewritten_shards));
+  if (report.broken_images > 0)
+    std::printf(
+        "%llu broken images taken out; %llu of them stand nowhere else, and the next run "
+        "makes them again\n",
+        count_of(report.broken_images), count_of(report.missing_images));
+  if (report.doubled_images > 0)
+    std::printf("%llu doubles taken out: one sound copy of each stays, none is made again\n",
+                count_of(report.doubled_images));
+  if (report.removed_originals > 0)
+    std::printf("%llu withdrawn shards removed: all their images stand elsewhere\n",
+                count_of(report.removed_originals));
+  if (report.originals > 0)
+    std::printf(
+        "%llu withdrawn shards (%llu bytes) stay in .work/withdrawn, for they hold images "
+        "that stand nowhere else or cannot be read: repair --discard removes them\n",
+        count_of(report.originals), count_of(report.original_bytes));
   return ExitCode::complete;
 }
 
@@ -34,7 +51,13 @@ void add_repair_command(CLI::App& app, Command& chosen) {
   CLI::App* command = app.add_subcommand(
       "repair", "take out of the published shards what does not verify; run makes it again");
   command->add_option("run_dir", *run_dir)->required();
-  command->callback([run_dir, &chosen] { chosen = [run_dir] { return repair(*run_dir); }; });
+  auto const discard = std::make_shared<bool>(false);
+  command->add_flag("--discard", *discard, "keep no withdrawn shards, of earlier repairs neither");
+  command->callback([run_dir, discard, &chosen] {
+    chosen = [run_dir, discard] {
+      return repair(*run_dir, *discard ? Originals::discard : Originals::keep);
+    };
+  });
 }
 
 }  // namespace ditbatch

@@ -1,8 +1,10 @@
 #include "output/repair_run.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "core/error.hpp"
@@ -12,43 +14,96 @@
 
 namespace ditbatch {
 
+namespace fs = std::filesystem;
+
 namespace {
 
-// The rows of one shard that can stay; why the others cannot is added to the report.
-std::vector<std::uint64_t> sound_rows(std::string const& run_dir, std::string const& file,
-                                      std::set<ImageKey>& seen, RepairReport& report) {
+// The rows of one shard.
+struct JudgedRows {
   std::vector<std::uint64_t> kept;
+  std::uint64_t broken = 0;
+  std::uint64_t doubled = 0;
+};
+
+// What is known of all shards.
+struct Images {
+  std::set<ImageKey> sound;
+  std::vector<ImageKey> broken;      // whose rows can be read
+  std::uint64_t broken_unnamed = 0;  // others
+};
+
+// Why rows cannot stay is added to the report.
+JudgedRows judge_rows(std::string const& run_dir, std::string const& file, Images& images,
+                      RepairReport& report) {
+  JudgedRows rows;
   ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
   for (std::uint64_t row = 0; row < shard.rows(); ++row) {
-    std::string where = file + ": row " + std::to_string(row);
+    std::string const where = file + ": row " + std::to_string(row);
     try {
       ShardRow const read = shard.read(row, ShardFile::Part::everything);
+      ImageKey const key{read.id, read.index};
       std::string problem = broken_part(read);
-      if (problem.empty() && !seen.insert({read.id, read.index}).second)
-        problem = "stands in another shard too";
-      if (problem.empty()) {
-        kept.push_back(row);
+      if (!problem.empty()) {
+        rows.broken += 1;
+        images.broken.push_back(key);
+      } else if (images.sound.insert(key).second) {
+        rows.kept.push_back(row);
         continue;
+      } else {
+        problem = "stands in another row too";
+        rows.doubled += 1;
       }
-      where += " (" + image_name({read.id, read.index}) + "): " + problem;
+      report.lines.push_back(where + " (" + image_name(key) + "): " + problem);
     } catch (Error const& error) {
-      where += unreadable_text(shard, row, error);
+      report.lines.push_back(where + unreadable_text(shard, row, error));
+      rows.broken += 1;
+      images.broken_unnamed += 1;
     }
-    report.lines.push_back(std::move(where));
-    report.withdrawn_images += 1;
   }
-  return kept;
+  report.broken_images += rows.broken;
+  report.doubled_images += rows.doubled;
+  return rows;
 }
 
-// Whether the file itself is as it was published. A flipped byte may lie where no row is stored:
-// then the rows are copied into a file that is sound as a whole.
-bool is_whole(std::string const& run_dir, std::string const& file, std::size_t sound,
-              std::map<std::string, IndexLine> const& index) {
+// Why the file itself is not as it was published; empty where it is. A flipped byte may lie where
+// no row is stored: then the rows are copied into a file that is sound as a whole.
+std::string problem_of_file(std::string const& run_dir, std::string const& file,
+                            std::map<std::string, IndexLine> const& index) {
   ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
+  if (!shard.is_complete()) return "is not marked complete";
+  if (!shard.is_even()) return "its columns have different numbers of rows";
   auto const listed = index.find(file);
-  return shard.is_complete() && shard.is_even() && sound == shard.rows() &&
-         (listed == index.end() ||
-          listed->second.sha256 == to_hex(sha256_of_file(shard_in(run_dir, file))));
+  if (listed == index.end() ||
+      listed->second.sha256 == to_hex(sha256_of_file(shard_in(run_dir, file))))
+    return "";
+  return "its bytes are not those that were published (SHA-256 differs from the index); a row that "
+         "fits its own hashes is kept, but may have been written anew with them: verify "
+         "--regenerate makes images again and compares";
+}
+
+// Withdrawn shards whose images all stand elsewhere by now are removed.
+void clean_originals(std::string const& run_dir, Images const& images, RepairReport& report) {
+  std::string const folder = withdrawn_folder(run_dir);
+  std::error_code absent;
+  for (fs::directory_entry const& entry : fs::directory_iterator(folder, absent)) {
+    report.originals += 1;
+    if (!fs::is_regular_file(entry.symlink_status())) continue;
+    std::uint64_t const bytes = entry.file_size();
+    report.original_bytes += bytes;
+    try {
+      std::vector<RowKey> const rows = ShardFile::open(entry.path(), H5Access::read).read_keys();
+      bool const is_elsewhere = std::all_of(rows.begin(), rows.end(), [&](RowKey const& row) {
+        return images.sound.count({row.id, row.index}) != 0;
+      });
+      if (!is_elsewhere) continue;
+    } catch (Error const&) {
+      continue;  // nobody knows what it holds
+    }
+    fs::remove(entry.path());
+    report.originals -= 1;
+    report.original_bytes -= bytes;
+    report.removed_originals += 1;
+  }
 }
 
 // What numbers the shards of a size and part.
@@ -68,9 +123,9 @@ ShardName name_of(std::string const& file) {
 
 }  // namespace
 
-RepairReport repair_run(std::string const& run_dir) {
+RepairReport repair_run(std::string const& run_dir, Originals originals) {
   RepairReport report;
-  std::set<ImageKey> seen;
+  Images images;
   // Numbers stay free of gaps and doubles per part; a withdrawn shard's number is not used again.
   std::map<std::string, int> next_number;
   std::vector<std::string> const files = shard_files(run_dir);
@@ -81,11 +136,17 @@ RepairReport repair_run(std::string const& run_dir) {
     next = std::max(next, name.number + 1);
   }
   for (std::string const& file : files) {
-    std::vector<std::uint64_t> kept;
+    JudgedRows rows;
     try {
-      kept = sound_rows(run_dir, file, seen, report);
-      if (is_whole(run_dir, file, kept.size(), index)) {
-        report.sound_shards += 1;
+      rows = judge_rows(run_dir, file, images, report);
+      std::string const problem = problem_of_file(run_dir, file, index);
+      if (!problem.empty()) report.lines.push_back(file + ": " + problem);
+      if (problem.empty() && rows.broken == 0) {
+        report.sound_shards += rows.doubled == 0 ? 1 : 0;
+        report.rewritten_shards += rows.doubled == 0 ? 0 : 1;
+        if (rows.doubled == 0) continue;
+        leave_out_of_indexes(run_dir, {file});
+        take_rows_out(run_dir, name_of(file).part, file, rows.kept);
         continue;
       }
     } catch (Error const& error) {
@@ -95,14 +156,18 @@ RepairReport repair_run(std::string const& run_dir) {
     (void)sha256_of_file(shard_in(run_dir, file));
     ShardName const name = name_of(file);
     int& next = next_number[numbering(name)];
-    Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, name.part, next);
+    Withdrawal const withdrawal = withdraw_rows(run_dir, file, rows.kept, name.part, next);
     if (withdrawal.published) next += 1;
     report.withdrawn_shards += 1;
-    report.lines.push_back(text_of(file, withdrawal, kept.size()));
+    report.lines.push_back(text_of(file, withdrawal, rows.kept.size()));
   }
   // Indexes are caches: they are made from the shards again.
-  for (PartFile const& file : index_files(run_dir))
-    rebuild_index(file.path, run_dir, scan_run(run_dir, file.part), file.part);
+  rebuild_indexes(run_dir);
+  report.missing_images = images.broken_unnamed;
+  for (ImageKey const& key : images.broken)
+    report.missing_images += images.sound.count(key) == 0 ? 1 : 0;
+  if (originals == Originals::discard) remove_withdrawn(run_dir);
+  clean_originals(run_dir, images, report);
   return report;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Published shards with flipped bytes, and records that changed under their ids: found, named, and exactly those made
-again.
+"""Published shards with flipped bytes, records that changed under their ids, images that are taken out: found, named, and
+exactly those made again, or never.
 
     test_repair.py DITBATCH MPIRUN_SH WORK_DIR
 """
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy
@@ -60,8 +61,8 @@ def flipped_bytes(made, expected, columns):
     unchanged. Then ten flips together: `repair` and a run bring the same bits back, and `verify` is content."""
     rng = random.Random(3)
     original = made.folder / "run"
-    kept = WORK / "kept"
-    shutil.copytree(original, kept)
+    before = WORK / "kept"
+    shutil.copytree(original, before)
     flips, located, harmless, shard_only = [], 0, 0, 0
     for number in range(FLIPS):
         path = rng.choice(sorted((original / "shards").rglob("*.h5")))
@@ -91,10 +92,13 @@ def flipped_bytes(made, expected, columns):
         assert made.hashes() == expected, f"flips {first} to {first + TOGETHER}: other images after the repair\n{report}"
         again = re.search(r": (\d+) images made", errors)
         remade += int(again[1]) if again else 0
+        kept = list((original / ".work" / "withdrawn").glob("*"))
+        report = tool("repair", original, expect=(0,)).stdout  # their images were made again
+        assert not withdrawn or f"{len(kept)} withdrawn shards removed" in report or "repair --discard removes them" in report, report
         report = tool("verify", original, expect=(0,)).stdout
         assert " 0 problems" in report and "complete: each of the 12 images" in report, report
         shutil.rmtree(original)
-        shutil.copytree(kept, original)
+        shutil.copytree(before, original)
     return (f"{FLIPS} flips: {located} located with shard, row and id, {shard_only} with shard or row (its id cannot be read), "
             f"{harmless} seen by the file's hash alone and harmless; {withdrawn} shards withdrawn, {remade} images made again")
 
@@ -114,6 +118,7 @@ def changed_records(made, expected):
     assert {key for key in now if now[key] != expected[key]} == {"r03", "r07"} and set(now) == set(expected)
     assert " 2 images made" in errors, errors
     tool("verify", made.folder / "run", expect=(0,))
+    assert not (made.folder / "run" / ".work" / "withdrawn").exists(), "images that were replaced are kept"
     return now
 
 
@@ -188,6 +193,118 @@ def missing_images(made):
     tool("verify", made.folder / "run", expect=(0,))
 
 
+def doubled(made, expected):
+    """A shard that stands twice, and one whose file is not the one that was published though every row fits its hashes."""
+    run = made.folder / "run"
+    first, other = shards(run)[0], shards(run)[-1]
+    shutil.copy(first, first.with_name("000099.h5"))
+    other.chmod(0o644)
+    with h5py.File(other, "r+") as file:
+        file.attrs["note"] = "written anew"
+    said = tool("verify", run, expect=(74,)).stdout
+    assert "complete:" not in said and "stand a second time" in said and "differs from the index" in said, said
+    said = tool("repair", run, expect=(0,)).stdout
+    assert "1 withdrawn, 1 rewritten without doubles" in said and "none is made again" in said and "the next run" not in said, said
+    assert f"{other.relative_to(run)}: its bytes are not those that were published" in said, said
+    assert not list((run / ".work" / "withdrawn").iterdir()), "a copy of what is sound elsewhere is kept"
+    assert "complete:" in tool("verify", run, expect=(0,)).stdout and made.hashes() == expected
+    (run / ".work" / "withdrawn" / "broken.h5").write_text("no shard")
+    assert "1 withdrawn shards (8 bytes) stay" in tool("repair", run, expect=(0,)).stdout
+    assert "withdrawn shards" not in tool("repair", run, "--discard", expect=(0,)).stdout
+    assert not (run / ".work" / "withdrawn").exists()
+
+
+def tree(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def exported(run):
+    tool("export", run, "--format", "imagefolder", "--out", WORK / "out", expect=(0,))
+    pictures = {path.name for path in (WORK / "out").rglob("*.png")}
+    listed = [json.loads(line)["file_name"] for path in (WORK / "out").rglob("metadata.jsonl") for line in path.read_text().splitlines()]
+    assert sorted(listed) == sorted(pictures), (listed, pictures)
+    return pictures
+
+
+def taken_out(made, expected):
+    """An opt-out list, with a record that was not made yet and ids of another data set; made again; then by the manifest and
+    by GPU."""
+    run, ids, manifest = made.folder / "run", WORK / "ids.txt", made.folder / "manifest.jsonl"
+    shutil.rmtree(run / "sessions" / "0999")
+    lines = manifest.read_text()
+    manifest.write_text(lines + json.dumps(dict(RECORDS[0], id="new", num_images=2)) + "\n")
+    assert len(exported(run)) == len(RECORDS)
+    (run / ".work" / "withdrawn").mkdir()
+    shutil.copy(next((run / "shards").rglob("*.h5")), run / ".work" / "withdrawn" / "old.h5")
+    # All of one shard, one image of another, one that nobody made yet.
+    whole = [key for key, path in places(run).items() if path == places(run)["r01"]]
+    gone = {*whole, "r02"}
+    ids.write_text("\n".join([*whole, "r02[0]\r", "", "new", "r03[7]", "https://else.where/1", "r99"]))
+    before = tree(run)
+    said = tool("prune", run, "--ids", ids, "--dry-run", expect=(0,)).stdout
+    assert f"before: 12 images in {len(shards(run))} shards; taken out: {len(gone)} in 2" in said and tree(run) == before, said
+    assert "3 of the ids" in said and "r03[7]" in said and "r99" in said, said
+    said = tool("prune", run, "--ids", ids, "--reason", "they asked", expect=(0,)).stdout
+    assert f"after: {12 - len(gone)} images in" in said and f"{len(gone) + 2} images are kept from" in said, said
+    assert set(made.hashes()) == set(expected) - gone and not (run / ".work" / "withdrawn").exists()
+    assert "they asked" in (run / "taken_out.jsonl").read_text()
+    said = tool("verify", run, expect=(0,)).stdout
+    assert "complete: each of the 14 images" in said and f"or taken out ({len(gone) + 2})" in said, said
+    assert f"complete: {12 - len(gone)} of 12 images published, 0 failed, {len(gone) + 2} taken out" in tool("status", run).stdout
+    assert f"not made: {len(gone) + 2}\n" in tool("check", made.folder / "job.toml", expect=(0,)).stdout
+    assert exported(run) == {f"{key}-0.png" for key in expected if key not in gone}
+    assert f"nothing to do: all {12 - len(gone)} images are published, {len(gone) + 2} taken out" in made.run(1)[0]
+
+    tool("prune", run, "--ids", ids, "--remake", expect=(0,))
+    process = made.start(2)
+    while not (run / ".work" / "lock").exists():
+        time.sleep(0.01)
+    assert "is in use" in tool("prune", run, "--ids", ids, expect=(65,)).stderr
+    assert process.wait() == 0
+    assert {key: value for key, value in made.hashes().items() if "new" not in key} == expected
+    assert not (run / "taken_out.jsonl").exists()
+
+    manifest.write_text(lines)
+    last = max(int(path.name) for path in (run / "sessions").iterdir() if path.name.isdigit())
+    assert "taken out: 2 in" in tool("prune", run, "--not-in-manifest", expect=(0,)).stdout
+    assert made.hashes() == expected and "or taken out" not in tool("verify", run, expect=(0,)).stdout
+    session = run / "sessions" / f"{last:04}" / "session.json"
+    told = json.loads(session.read_text())
+    told["ranks"][1]["gpu_uuid"] = "GPU-1"
+    session.write_text(json.dumps(told))
+    by_gpu = [key for key, where in makers(run).items() if where == (last, told["ranks"][1]["replica"])]
+    assert by_gpu and set(by_gpu) < gone, (by_gpu, makers(run))
+    assert "known are: GPU-1" in tool("prune", run, "--gpu", "GPU-2", expect=(65,)).stderr
+    assert "taken out: 0 in" in tool("prune", run, "--gpu", "GPU-1", "--since", "2199-01-01", expect=(0,)).stdout
+    tool("prune", run, "--gpu", "GPU-1", "--session", last, "--since", "2020-01-01T00:00+01:00", "--remake", expect=(0,))
+    assert set(made.hashes()) == set(expected) - set(by_gpu)
+    made.run(1)
+    assert made.hashes() == expected
+    session.unlink()
+    (run / "sessions" / f"{last + 1:04}" / "session.json").write_text(json.dumps(told))
+    assert "does not say which GPU made" in tool("prune", run, "--gpu", "GPU-1", expect=(65,)).stderr
+    tool("prune", run, expect=(64,))
+
+
+def shards(run):
+    return sorted((run / "shards").rglob("*.h5"))
+
+
+def rows(run, *names):
+    for path in shards(run):
+        with h5py.File(path) as file:
+            for row, key in enumerate(file["id"].asstr()):
+                yield key, path, *(int(file[name][row]) for name in names)
+
+
+def places(run):
+    return {key: path for key, path in rows(run)}
+
+
+def makers(run):
+    return {key: (session, replica) for key, _, session, replica in rows(run, "session", "replica")}
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -201,6 +318,8 @@ def main():
         regenerated(made, ranks)
     blackened(made)
     missing_images(made)
+    doubled(made, expected)
+    taken_out(made, expected)
     now = changed_records(made, expected)
     replaced_weights(made, now)
     changed_config(made, made.hashes())
