@@ -195,11 +195,11 @@ def main(make, work):
     subprocess.run([make, work / "run", work / "rows.json"], check=True, stdout=subprocess.DEVNULL)
     shards = {1: (FIXTURE, OLD), 2: (work / "run/shards/48x32/000000.h5", NEW)}
     wrong = []
+    paths = [f"{version}:{shard}" for version, (shard, _) in shards.items()]
     for reader in READERS:
-        for version, (shard, table) in shards.items():
-            done = subprocess.run([sys.executable, __file__, "--read", reader, shard, str(version)], capture_output=True, text=True)
-            assert done.returncode == 0, f"{reader}, version {version}: {done.stderr[-2000:]}"
-            right, why = json.loads(done.stdout.splitlines()[-1])
+        done = subprocess.run([sys.executable, __file__, "--read", reader, *paths], capture_output=True, text=True)
+        assert done.returncode == 0, f"{reader}: {done.stderr[-2000:]}"
+        for (version, (_, table)), (right, why) in zip(shards.items(), json.loads(done.stdout.splitlines()[-1]), strict=True):
             print(f"version {version}  {reader:16} {' '.join(right):32} {why or ''}", flush=True)
             if right != table[reader].split():
                 wrong.append(f"{reader}, version {version}: reads {right}, not {table[reader].split()}: {why}")
@@ -208,6 +208,6 @@ def main(make, work):
 
 if __name__ == "__main__":
     if sys.argv[1] == "--read":
-        print(json.dumps(read_all(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
+        print(json.dumps([read_all(sys.argv[2], path, int(version)) for version, path in (shard.split(":", 1) for shard in sys.argv[3:])]))
     else:
         main(*sys.argv[1:])
