@@ -1,5 +1,11 @@
 #define BOOST_TEST_MODULE device_choice
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
 #include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <utility>
 
 #include "comm/device.hpp"
 #include "core/error.hpp"
@@ -26,7 +32,36 @@ bool mentions(Error const& error, std::string const& text) {
          std::string(error.what()).find(text) != std::string::npos;
 }
 
+// What `hardware` says in a process with these variables; LibTorch reads them once.
+std::string hardware_with(std::vector<std::pair<char const*, char const*>> const& variables) {
+  std::array<int, 2> ends{};
+  BOOST_REQUIRE(::pipe(ends.data()) == 0);
+  pid_t const child = ::fork();
+  if (child == 0) {
+    for (auto const& [name, value] : variables) ::setenv(name, value, 1);
+    std::string const text = use_device({}, -1, {}).hardware;
+    ::_exit(::write(ends[1], text.data(), text.size()) < 0 ? 1 : 0);
+  }
+  ::close(ends[1]);
+  std::string text(4096, '\0');
+  ssize_t const size = ::read(ends[0], text.data(), text.size());
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  BOOST_REQUIRE(size > 0);
+  return text.substr(0, static_cast<std::size_t>(size));
+}
+
 }  // namespace
+
+// Each of these changed bits of images.
+BOOST_AUTO_TEST_CASE(hardware_tells_what_the_environment_makes_of_a_processor) {
+  std::string const plain = hardware_with({});
+  BOOST_TEST(hardware_with({}) == plain);
+  BOOST_TEST(hardware_with({{"MKL_CBWR", "COMPATIBLE"}}) != plain);
+  BOOST_TEST(hardware_with({{"ONEDNN_MAX_CPU_ISA", "SSE41"}}) != plain);
+  if (plain.find("AVX") == std::string::npos) return;  // there are no others to choose from
+  BOOST_TEST(hardware_with({{"ATEN_CPU_CAPABILITY", "default"}}) != plain);
+}
 
 BOOST_AUTO_TEST_CASE(each_of_512_ranks_gets_a_gpu_of_its_own) {
   std::vector<int> const devices = choose_devices(cluster(64, 8), {});

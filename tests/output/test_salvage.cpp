@@ -83,6 +83,25 @@ BOOST_AUTO_TEST_CASE(published_and_broken_rows_are_cut_out) {
 }
 
 // A row whose bytes cannot be read does not take the others with it.
+// HDF5 says how many rows there are before it has stored them: zeros are read, and no error.
+BOOST_AUTO_TEST_CASE(a_row_is_not_believed_for_the_length_of_its_columns) {
+  ScratchFolder const run;
+  std::string const partial = run / ".work/partial-s1-r0-0.h5";
+  {
+    ShardFile shard = ShardFile::create(partial, small_shard());
+    for (ShardRow const& row : make_rows(0, 3)) shard.append(row);
+    shard.truncate(4);
+    BOOST_TEST(shard.rows() == 4U);
+    BOOST_CHECK_NO_THROW((void)shard.read(3, ShardFile::Part::everything));
+    shard.flush();
+  }
+  RunContents contents = scan_run(run.text(), "");
+  Salvage const salvage = salvage_partial(partial, run.text(), "", contents);
+  BOOST_TEST(salvage.kept_rows == 3U);
+  BOOST_TEST(salvage.lost_rows == 1U);
+  BOOST_TEST(published_ids(run.text()).count("") == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(an_unreadable_row_costs_only_itself) {
   ScratchFolder const run;
   std::vector<ShardRow> const rows = make_rows(0, 6);

@@ -32,6 +32,21 @@ ERRORS = [
 ]
 
 
+def ranks_that_differ():
+    """A file of its own for each rank, and a run_dir from a variable: told at the start, nothing is written."""
+    text = '[job]\nname = "job"\nmanifest = "one.jsonl"\nrun_dir = "{}"\nseed = {}\n[model]\npath = "pipeline"\n[runtime]\ndevice = "cpu"\n'
+    (WORK / "one.jsonl").write_text('{"id":"one","prompt":"x","width":64,"height":64,"steps":1}\n')
+    for rank in (0, 1):
+        (WORK / f"seed-{rank}.toml").write_text(text.format("run", rank))
+        (WORK / f"folder-{rank}.toml").write_text(text.format("run-${OMPI_COMM_WORLD_RANK}", 0))
+    before = sorted(p.name for p in WORK.iterdir())
+    for kind, key in (("seed", "`seed = 1`"), ("folder", 'run-1"`')):
+        shell = f"exec {PROGRAM} run {WORK}/{kind}-$OMPI_COMM_WORLD_RANK.toml"
+        done = subprocess.run([MPIRUN, "2", "sh", "-c", shell], capture_output=True, text=True)
+        assert done.returncode == 65 and "rank 1 on " in done.stderr and key in done.stderr, done
+        assert sorted(p.name for p in WORK.iterdir()) == before, "something was written"
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     copy_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
@@ -60,6 +75,7 @@ def main():
             assert says in found[line], f"line {line}: {found[line]}"
         assert sorted(p.name for p in WORK.iterdir()) == before, "something was written"
         print(f"{command[-2]}: 50 of 50 errors with their lines in {seconds:.2f} s")
+    ranks_that_differ()
 
 
 if __name__ == "__main__":
