@@ -1,5 +1,4 @@
 // The list of subcommands. The way of a record is in run/run_job.cpp.
-#include <mpi.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 #include <exception>
 #include <string>
 
+#include "comm/mpi_session.hpp"
 #include "commands/commands.hpp"
 #include "core/build_info.hpp"
 #include "core/exit_code_for.hpp"
@@ -18,17 +18,9 @@ namespace ditbatch {
 namespace {
 
 std::string version_text() {
-  unsigned h5_major = 0, h5_minor = 0, h5_release = 0;
-  H5get_libversion(&h5_major, &h5_minor, &h5_release);
-  char mpi[MPI_MAX_LIBRARY_VERSION_STRING] = "";
-  int length = 0;
-  MPI_Get_library_version(mpi, &length);
-  std::string mpi_line(mpi);
-  mpi_line = mpi_line.substr(0, mpi_line.find_first_of(",\n"));
   return std::string("ditbatch ") + build_info::version + " (" + build_info::git_revision +
-         ")\n  " + mpi_line + "\n  LibTorch " + build_info::torch_version + ", HDF5 " +
-         std::to_string(h5_major) + "." + std::to_string(h5_minor) + "." +
-         std::to_string(h5_release) + "\n  CUDA architectures: " + build_info::cuda_architectures;
+         ")\n  " + mpi_library() + "\n  LibTorch " + build_info::torch_version + ", HDF5 " +
+         h5_version() + "\n  CUDA architectures: " + build_info::cuda_architectures;
 }
 
 ExitCode dispatch(Invocation const& invocation) {

@@ -80,14 +80,14 @@ std::string gpu_driver_version() {
          std::to_string(supported % 1000 / 10);
 }
 
-std::string cuda_library_versions() {
+std::vector<LibraryVersion> cuda_library_versions() {
   int runtime = 0;
   int nccl = 0;
   check_cuda(cudaRuntimeGetVersion(&runtime));
   (void)ncclGetVersion(&nccl);
-  return "CUDA " + std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10) +
-         ", cuDNN " + std::to_string(at::detail::getCUDAHooks().versionCuDNN()) + ", NCCL " +
-         std::to_string(nccl);
+  return {{"CUDA", std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10)},
+          {"cuDNN", std::to_string(at::detail::getCUDAHooks().versionCuDNN())},
+          {"NCCL", std::to_string(nccl)}};
 }
 
 }  // namespace ditbatch

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "comm/device.hpp"
+
 namespace ditbatch {
 
 /// Throws Error(unhealthy) with CUDA's text and the place of the call.
@@ -28,7 +30,7 @@ void make_wait(c10::cuda::CUDAStream const& later, c10::cuda::CUDAStream const& 
 /// that it supports.
 [[nodiscard]] std::string gpu_driver_version();
 
-/// "CUDA 13.0, cuDNN 9.19.0, cuBLAS ..., NCCL 2.28.9".
-[[nodiscard]] std::string cuda_library_versions();
+/// Of CUDA, cuDNN and NCCL, in this order.
+[[nodiscard]] std::vector<LibraryVersion> cuda_library_versions();
 
 }  // namespace ditbatch

@@ -163,7 +163,11 @@ ChosenDevice use_device(RankHardware const& hardware, int device, DeviceRequest 
   chosen.gpu_uuid = hardware.gpu_uuids[static_cast<std::size_t>(device)];
   chosen.driver = gpu_driver_version();
   chosen.name = use_cuda_device(chosen.device, request.share_gpu ? hardware.rank : -1);
-  chosen.hardware = chosen.name + ", " + torch + ", " + cuda_library_versions() + bits;
+  chosen.libraries = cuda_library_versions();
+  chosen.hardware = chosen.name + ", " + torch;
+  for (LibraryVersion const& library : chosen.libraries)
+    chosen.hardware += ", " + library.name + " " + library.version;
+  chosen.hardware += bits;
 #else
   (void)hardware;
   (void)request;

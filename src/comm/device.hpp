@@ -38,11 +38,16 @@ struct DeviceRequest {
 [[nodiscard]] std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
                                               DeviceRequest const& request);
 
+struct LibraryVersion {
+  std::string name, version;
+};
+
 struct ChosenDevice {
   c10::Device device{c10::kCPU};
-  std::string name;      // GPU's name, or the processor's
-  std::string gpu_uuid;  // empty on CPUs
-  std::string driver;    // the GPU's; empty on CPUs
+  std::string name;                       // GPU's name, or the processor's
+  std::string gpu_uuid;                   // empty on CPUs
+  std::string driver;                     // the GPU's; empty on CPUs
+  std::vector<LibraryVersion> libraries;  // of the GPU
   std::string
       hardware;  // name, library versions and pinned algorithms: bits are compared within one value
 };

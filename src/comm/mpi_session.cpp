@@ -15,6 +15,14 @@
 
 namespace ditbatch {
 
+std::string mpi_library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  std::string const line(text);
+  return line.substr(0, line.find_first_of(",\n"));
+}
+
 namespace {
 
 constexpr auto finalize_limit = std::chrono::seconds(120);

@@ -9,6 +9,9 @@
 
 namespace ditbatch {
 
+/// "Open MPI v4.1.4"; may be asked before MPI starts.
+[[nodiscard]] std::string mpi_library();
+
 /// MPI from its start to its end. Needs MPI_THREAD_MULTIPLE: the work server and the writers send
 /// messages while the main threads are in collectives.
 ///

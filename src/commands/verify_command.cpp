@@ -65,6 +65,10 @@ ExitCode verify(std::string const& run_dir) {
   std::printf("%llu images in %llu shards, %zu problems\n",
               static_cast<unsigned long long>(report.images),
               static_cast<unsigned long long>(report.shards), report.problems.size());
+  if (report.constant_images > 0) {
+    std::printf("%llu images are constant: all bytes are the same (pixel_std is 0)\n",
+                static_cast<unsigned long long>(report.constant_images));
+  }
   Completeness const found = compare_with_manifest(run_dir, report);
   print_completeness(found, report);
   if (!report.problems.empty()) return ExitCode::io;

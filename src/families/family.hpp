@@ -66,6 +66,7 @@ struct ModelPlan {
   RecordRules rules;
   MeshLimits mesh;
   ModelIdentity identity;
+  std::string scheduler;                          // JSON: its class and the values that decide
   std::uint64_t rank_weight_bytes = 0;            // of what every rank holds
   std::map<std::string, std::string> tokenizers;  // component -> the file that is read
   std::shared_ptr<Family const> family;           // null where the checkpoint has problems

@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "core/json_text.hpp"
 #include "core/problem.hpp"
+#include "output/model_entry.hpp"
 #include "output/plain_file.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
@@ -71,7 +72,17 @@ struct PngWriter {
                                 std::strerror(errno) + ") check space and quota");
 }
 
-void write_png(std::string const& path, ShardRow const& row) {
+// iTXt chunks, which are UTF-8. `png_set_text` copies.
+void set_text(PngWriter const& out, std::string key, std::string text) {
+  png_text chunk{};
+  chunk.compression = PNG_ITXT_COMPRESSION_NONE;
+  chunk.key = key.data();
+  chunk.text = text.data();
+  chunk.itxt_length = text.size();
+  png_set_text(out.png, out.info, &chunk, 1);
+}
+
+void write_png(std::string const& path, ShardRow const& row, std::string const& provenance) {
   std::string const fresh = path + ".new";
   PngWriter out;
   out.file = std::fopen(fresh.c_str(), "wb");
@@ -85,14 +96,8 @@ void write_png(std::string const& path, ShardRow const& row) {
   png_set_compression_level(out.png, 3);
   png_set_IHDR(out.png, out.info, row.width, row.height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  std::string text = parameters_text(row);
-  char key[] = "parameters";
-  png_text chunk{};
-  chunk.compression = PNG_ITXT_COMPRESSION_NONE;  // iTXt: UTF-8
-  chunk.key = key;
-  chunk.text = text.data();
-  chunk.itxt_length = text.size();
-  png_set_text(out.png, out.info, &chunk, 1);
+  set_text(out, "parameters", parameters_text(row));
+  set_text(out, "provenance", provenance);
   png_write_info(out.png, out.info);
   std::size_t const stride = std::size_t{row.width} * 3;
   for (std::size_t y = 0; y < row.height; ++y)
@@ -185,11 +190,13 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
           run_dir + ": no run folder is there (no such folder) check the path");
   RunContents const contents = scan_run(run_dir, "");
   std::map<std::string, MetadataFile> metadata;
+  std::string models = "[]";
   std::uint64_t images = 0;
   for (std::string const& file : contents.shards) {
     ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
     std::string const folder = out_dir + "/" + size_folder(shard.width_px(), shard.height_px());
     fs::create_directories(folder);
+    models = merged_models(models, shard.options().models);
     MetadataFile& lines = metadata.try_emplace(folder, folder).first->second;
     for (std::uint64_t at = 0; at < shard.rows(); ++at) {
       ShardRow const row = shard.read(at, ShardFile::Part::everything);
@@ -197,7 +204,7 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
       if (contents.taken_out.hold({row.id, row.index})) continue;
       require_sound(row, shard, where);
       std::string const name = png_name(row, where);
-      write_png(fs::path(folder) / name, row);
+      write_png(fs::path(folder) / name, row, entries_of_model(shard.options().models, row.model));
       json line{{"file_name", name}};
       visit_columns(row, JsonColumns{line});
       lines.add(line);
@@ -206,6 +213,7 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
   }
   for (auto& [folder, lines] : metadata) lines.finish();
   remove_taken_out(out_dir, contents.taken_out);
+  if (images > 0) replace_file(out_dir + "/provenance.json", "{\"models\": " + models + "}\n");
   return images;
 }
 

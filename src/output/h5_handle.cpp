@@ -55,6 +55,12 @@ void check_h5_status(herr_t result, std::string const& path, std::source_locatio
   if (result < 0) fail(path, where);
 }
 
+std::string h5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
+}
+
 void prepare_h5() {
   ::setenv("HDF5_USE_FILE_LOCKING", "FALSE", 1);
   ::setenv("HDF5_PLUGIN_PRELOAD", "::", 1);

@@ -34,6 +34,9 @@ void check_h5_status(herr_t result, std::string const& path,
 /// locks (off or broken on many parallel file systems; a lock of our own guards the folder).
 void prepare_h5();
 
+/// Of the library that is loaded, "1.10.8".
+[[nodiscard]] std::string h5_version();
+
 enum class H5Access { read, change };
 /// To change a file is to bring a flush to its end first that was cut off (flush_journal.hpp).
 [[nodiscard]] UniqueH5File open_h5(std::string const& path, H5Access access);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/log.hpp"
 #include "output/run_paths.hpp"
 
 namespace ditbatch {
@@ -146,6 +147,11 @@ void OutputWriter::write(ShardRow row) {
   OpenShard& shard = found->second;
   shard.file.append(row);
   shard.bytes += row.pixels.size();
+  if (is_constant(row) && constant_images_++ == 0) {
+    log_warning(image_name({row.id, row.index}) +
+                ": the image is constant, all its bytes are the same (a broken checkpoint, or "
+                "asked for?) it is published; further ones are only counted");
+  }
   bool const full = shard.bytes >= options_.output.shard_bytes ||
                     (options_.output.images_per_shard > 0 &&
                      shard.file.rows() >= options_.output.images_per_shard);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -64,6 +65,8 @@ class OutputWriter {
   void check();
   /// Writes and publishes everything. The writer takes no rows afterwards.
   void finish();
+  /// Of the images that were written, those whose bytes are all the same.
+  [[nodiscard]] std::uint64_t constant_images() const { return constant_images_; }
 
  private:
   struct OpenShard {
@@ -89,6 +92,7 @@ class OutputWriter {
   std::map<std::string, OpenShard> open_;  // by size folder; the thread's own
   std::map<std::string, int> versions_;    // of the schema, by size folder
   int partial_count_ = 0;
+  std::atomic<std::uint64_t> constant_images_{0};
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

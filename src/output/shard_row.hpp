@@ -117,6 +117,8 @@ void visit_columns(Row& row, Visitor&& visitor) {
 /// Fills in sha256, pixel_std, phash and row_sha256.
 void seal(ShardRow& row);
 [[nodiscard]] Sha256Digest hash_columns(ShardRow const& row);
+/// Whether all bytes of the image are the same, of a sealed row.
+[[nodiscard]] inline bool is_constant(ShardRow const& row) { return row.pixel_std == 0; }
 /// What does not fit the hashes of a row, or "".
 [[nodiscard]] std::string broken_part(ShardRow const& row);
 

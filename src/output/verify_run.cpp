@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/problem.hpp"
+#include "output/model_entry.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 
@@ -98,6 +100,9 @@ void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& se
       std::string problem = broken_part(read);
       if (problem.empty() && (read.width != shard.width_px() || read.height != shard.height_px()))
         problem = "the image is not of its size";
+      if (problem.empty() && !lists_model(shard.options().models, read.model))
+        problem = "its model " + in_quotes(read.model) + " is not in the shard's list of models";
+      report.constant_images += is_constant(read) ? 1U : 0U;
       auto const [first, is_new] = seen.places.emplace(key, Place{file, row});
       if (is_new) report.records[key] = {read.record_sha256, read.identity, read.session};
       std::string const named = where + " (" + image_name(key) + "): ";

@@ -15,6 +15,7 @@ struct VerifyReport {
   std::uint64_t shards = 0;
   std::uint64_t images = 0;
   std::uint64_t doubled = 0;                    // rows whose image stands in an earlier row too
+  std::uint64_t constant_images = 0;            // whose bytes are all the same: told, no problem
   std::vector<std::string> problems;            // each with shard, row and id where it is known
   std::map<ImageKey, PublishedRecord> records;  // of every image that can be read
 };

@@ -7,13 +7,12 @@
 #include <stdexcept>
 
 #include "comm/mpi_comm.hpp"
-#include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "manifest/record_identity.hpp"
-#include "output/model_entry.hpp"
 #include "queue/lease_message.hpp"
+#include "run/model_provenance.hpp"
 #include "run/record_row.hpp"
 
 namespace ditbatch {
@@ -21,19 +20,18 @@ namespace ditbatch {
 using nlohmann::json;
 
 ReplicaLeader::ReplicaLeader(JobInput const& input, std::string const& part, int session,
-                             std::string hardware, MeshComms const& comms, Trace& trace)
+                             ChosenDevice const& device, MeshComms const& comms, Trace& trace)
     : model_(input.model.identity),
       exactness_(exactness_of(input.config.mesh)),
-      hardware_(std::move(hardware)),
+      hardware_(device.hardware),
       comms_(comms),
       session_(session),
       client_(comms.queue.get(), comms.coordinate.replica, input.config.limits.io_s),
       name_(input.model.name),
-      writer_({input.config.job.run_dir, part, comms.coordinate.replica, session,
-               input.config.output, image_phase_names(),
-               models_json({{name_, input.model.checkpoint.pipeline_class,
-                             to_hex(model_.checkpoint_id), dtype_name(input.config.model.dtype)}})},
-              client_, trace) {}
+      writer_(
+          {input.config.job.run_dir, part, comms.coordinate.replica, session, input.config.output,
+           image_phase_names(), models_json({model_entry_of(input, device)})},
+          client_, trace) {}
 
 void ReplicaLeader::append(Lease const& lease, LedImage image) {
   ShardRow row;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "comm/device.hpp"
 #include "comm/mesh_comms.hpp"
 #include "config/run_config.hpp"
 #include "families/exactness.hpp"
@@ -19,8 +20,8 @@ namespace ditbatch {
 /// shards.
 class ReplicaLeader {
  public:
-  ReplicaLeader(JobInput const& input, std::string const& part, int session, std::string hardware,
-                MeshComms const& comms, Trace& trace);
+  ReplicaLeader(JobInput const& input, std::string const& part, int session,
+                ChosenDevice const& device, MeshComms const& comms, Trace& trace);
 
   /// What to make together next; none at the end. Throws the writer's error, if it met one: a row
   /// that it took and will never append is still leased to this replica, and the queue would let it
@@ -43,6 +44,8 @@ class ReplicaLeader {
   void finish();
   /// How long append() was held up by a full queue.
   [[nodiscard]] double writer_wait_s() const { return writer_wait_s_; }
+  /// Of the images that were written, those whose bytes are all the same.
+  [[nodiscard]] std::uint64_t constant_images() const { return writer_.constant_images(); }
 
  private:
   ModelIdentity model_;

@@ -144,8 +144,8 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
-    leader = std::make_unique<ReplicaLeader>(input, part_name(options.part), start.session,
-                                             device.hardware, comms, work.trace);
+    leader = std::make_unique<ReplicaLeader>(input, part_name(options.part), start.session, device,
+                                             comms, work.trace);
   }
   double first_image_s = 0;
   clock.enter(Phase::wait);
@@ -177,7 +177,8 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
                           clock.wall_s(),
                           clock.totals_s(),
                           leader ? leader->writer_wait_s() : 0,
-                          gpu};
+                          gpu,
+                          leader ? leader->constant_images() : 0};
   JobSummary summary = summary_of(input, server.get());
   summary.load = model->load_report();
   summary.first_image_s = first_image_s;

@@ -41,6 +41,12 @@ double job_wall_s(JobSummary const& summary) {
   return wall_s;
 }
 
+std::uint64_t constant_images(JobSummary const& summary) {
+  std::uint64_t images = 0;
+  for (RankTotals const& rank : summary.ranks) images += rank.constant_images;
+  return images;
+}
+
 // A line of the table: what one value of each rank is in the mean, and where it is largest.
 struct Spread {
   double mean = 0;
@@ -91,7 +97,8 @@ std::string to_message(RankTotals const& totals) {
                       {"writer_wait_s", totals.writer_wait_s},
                       {"gpu_busy_s", totals.gpu.busy_s},
                       {"gpu_steady_s", totals.gpu.steady_s},
-                      {"gpu_class_s", totals.gpu.class_s}});
+                      {"gpu_class_s", totals.gpu.class_s},
+                      {"constant_images", totals.constant_images}});
 }
 
 RankTotals rank_totals_from_message(std::string const& message) {
@@ -101,7 +108,8 @@ RankTotals rank_totals_from_message(std::string const& message) {
           parsed.at("wall_s"),
           parsed.at("phase_s"),
           parsed.at("writer_wait_s"),
-          {parsed.at("gpu_busy_s"), parsed.at("gpu_steady_s"), parsed.at("gpu_class_s")}};
+          {parsed.at("gpu_busy_s"), parsed.at("gpu_steady_s"), parsed.at("gpu_class_s")},
+          parsed.at("constant_images")};
 }
 
 std::size_t images_left(JobSummary const& summary) {
@@ -128,6 +136,7 @@ std::string summary_json(JobSummary const& summary) {
                   {"layout", summary.layout},
                   {"images_made", summary.counts.done},
                   {"images_already_done", summary.already_done},
+                  {"images_constant", constant_images(summary)},
                   {"images_failed", summary.counts.failed},
                   {"images_left", images_left(summary)},
                   {"images_taken_out", summary.taken_out},
@@ -154,6 +163,10 @@ std::string summary_text(JobSummary const& summary) {
                 summary.name.c_str(), summary.counts.done, summary.already_done,
                 summary.counts.failed, wall_s, summary.ranks.size(), summary.layout.c_str());
   text += line;
+  if (std::uint64_t const constant = constant_images(summary); constant > 0) {
+    text += "  " + std::to_string(constant) +
+            " of them are constant: all bytes are the same (pixel_std is 0)\n";
+  }
   if (summary.ranks.empty()) return text;
   text += phases_text(summary.ranks);
   if (RankTotals const* const rank = least_busy_rank(summary.ranks); rank != nullptr) {

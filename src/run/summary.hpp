@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct RankTotals {
   std::array<double, phase_count> phase_s{};  // adds up to wall_s
   double writer_wait_s = 0;  // main thread held up by a full writer queue, within hand_over
   GpuUse gpu;                // in the steady state, where kernels were recorded
+  std::uint64_t constant_images = 0;  // of those it wrote, whose bytes are all the same
 };
 [[nodiscard]] std::string to_message(RankTotals const& totals);
 [[nodiscard]] RankTotals rank_totals_from_message(std::string const& message);

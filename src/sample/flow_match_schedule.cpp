@@ -3,16 +3,25 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/json_text.hpp"
 
 namespace ditbatch {
+
+namespace {
+
+constexpr char const* class_of_scheduler = "FlowMatchEulerDiscreteScheduler";
+
+}  // namespace
 
 FlowMatchConfig read_flow_match_config(JsonConfig const& config, std::string const& class_name,
                                        Problems& problems) {
   FlowMatchConfig read;
-  if (class_name != "FlowMatchEulerDiscreteScheduler") {
+  if (class_name != class_of_scheduler) {
     config.add_problem("_class_name",
-                       "not supported: " + in_quotes(class_name) +
-                           " (this version runs FlowMatchEulerDiscreteScheduler)",
+                       "not supported: " + in_quotes(class_name) + " (this version runs " +
+                           class_of_scheduler + ")",
                        problems);
     return read;
   }
@@ -47,6 +56,19 @@ FlowMatchConfig read_flow_match_config(JsonConfig const& config, std::string con
           key, "not supported (this version draws the plain schedule) set it to false", problems);
   }
   return read;
+}
+
+std::string scheduler_json(FlowMatchConfig const& config) {
+  bool const is_linear = config.time_shift == FlowMatchConfig::TimeShift::linear;
+  return to_text(nlohmann::json{{"class", class_of_scheduler},
+                                {"shift", config.shift},
+                                {"use_dynamic_shifting", config.use_dynamic_shifting},
+                                {"base_shift", config.base_shift},
+                                {"max_shift", config.max_shift},
+                                {"base_image_seq_len", config.base_image_tokens},
+                                {"max_image_seq_len", config.max_image_tokens},
+                                {"shift_terminal", config.shift_terminal},
+                                {"time_shift_type", is_linear ? "linear" : "exponential"}});
 }
 
 // In float32 like the arrays of the reference, whose Python scalars take the array's type.

@@ -31,6 +31,9 @@ struct FlowMatchConfig {
                                                      std::string const& class_name,
                                                      Problems& problems);
 
+/// Its class and every value that decides, as the file or diffusers' defaults have it.
+[[nodiscard]] std::string scheduler_json(FlowMatchConfig const& config);
+
 /// The noise levels of an image; `sigmas` has steps + 1 entries, the last is 0.
 struct Schedule {
   std::vector<float> sigmas;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 
 #include "core/error.hpp"
@@ -94,8 +95,11 @@ void add_tensors(Component& component, SafetensorsHeader const& header, Problems
   }
 }
 
+// Adds a text to the checkpoint's id and to the hash of the component.
+using Mix = std::function<void(std::string const&)>;
+
 // Reads the headers of a component and mixes them into the checkpoint's id.
-void read_weights(Component& component, Sha256& id, Problems& problems) {
+void read_weights(Component& component, Mix const& mix, Problems& problems) {
   std::string const chosen = choose_weight_file(component.folder, problems);
   if (chosen.empty()) return;
   std::map<std::string, std::string> file_of_tensor;
@@ -110,8 +114,8 @@ void read_weights(Component& component, Sha256& id, Problems& problems) {
     auto const header = read_safetensors_header(component.folder + "/" + file, problems);
     if (!header) continue;
     add_tensors(component, *header, problems);
-    id.update(component.name + "/" + file + "\n" + std::to_string(header->file_bytes) + "\n" +
-              header->text + "\n" + to_hex(sha256(sample_weights(*header, problems))) + "\n");
+    mix(component.name + "/" + file + "\n" + std::to_string(header->file_bytes) + "\n" +
+        header->text + "\n" + to_hex(sha256(sample_weights(*header, problems))) + "\n");
     for (auto const& [tensor, named_file] : file_of_tensor) {
       if (named_file == file && header->tensors.count(tensor) == 0) {
         problems.add({header->path}, in_quotes(tensor),
@@ -191,17 +195,23 @@ std::optional<Component> open_component(ModelIndex const& index, char const* nam
   if (has_weights(name) || std::string(name) == "scheduler" || fs::exists(config_path, error)) {
     component.config = JsonConfig::load(config_path, problems);
   }
+  Sha256 own;
+  Mix const mix = [&](std::string const& text) {
+    id.update(text);
+    own.update(text);
+  };
   for (std::string const& file : sorted_files(component.folder)) {
     bool const is_text =
         ends_with(file, ".json") || ends_with(file, ".txt") || ends_with(file, ".model");
     if (!is_text || !fs::is_regular_file(component.folder + "/" + file, error)) continue;
     if (auto const text =
             load_file(component.folder + "/" + file, std::size_t{256} << 20U, problems)) {
-      id.update(std::string(name) + "/" + file + "\n" + to_hex(sha256(*text)) + "\n");
+      mix(std::string(name) + "/" + file + "\n" + to_hex(sha256(*text)) + "\n");
     }
   }
   if (has_weights(name) && weight_files == WeightFiles::required)
-    read_weights(component, id, problems);
+    read_weights(component, mix, problems);
+  component.sha256 = own.finish();
   return component;
 }
 

@@ -31,6 +31,7 @@ struct Component {
   JsonConfig config;               // config.json, scheduler_config.json, tokenizer_config.json
   std::vector<std::string> files;  // safetensors, absolute; empty for tokenizers and schedulers
   std::map<std::string, TensorEntry> tensors;
+  Sha256Digest sha256{};  // of its part of the checkpoint's id
   [[nodiscard]] std::uint64_t weight_bytes() const;
 };
 

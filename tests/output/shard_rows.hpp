@@ -122,7 +122,12 @@ inline bool is_same(ShardRow const& a, ShardRow const& b) {
 }
 
 inline ShardOptions small_shard(int compression = 1, int version = shard_schema_version) {
-  return {version, 16, 8, compression, {"text", "wait"}, R"([{"name": "model0"}])"};
+  return {version,
+          16,
+          8,
+          compression,
+          {"text", "wait"},
+          R"(["model0", {"name": "model1"}, {"name": "model2", "later": []}])"};
 }
 
 /// A finished shard with these rows, made in one go.

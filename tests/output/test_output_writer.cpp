@@ -10,6 +10,7 @@
 #include "output/output_writer.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_rows.hpp"
+#include "output/verify_run.hpp"
 
 using namespace ditbatch;
 using namespace ditbatch::test;
@@ -96,6 +97,23 @@ BOOST_AUTO_TEST_CASE(publishes_by_size_and_by_age) {
   writer.finish();
   BOOST_TEST(gate.shards.size() == 2);
   BOOST_TEST(gate.shards[0].rows == 2);
+}
+
+BOOST_AUTO_TEST_CASE(constant_images_are_written_and_counted) {
+  ScratchFolder const run;
+  Gate gate;
+  Trace trace;
+  OutputWriter writer(options_for(run), gate, trace);
+  for (unsigned i = 0; i < 5; ++i) {
+    ShardRow row = make_row(i);
+    if (i % 2 == 0) std::fill(row.pixels.begin(), row.pixels.end(), std::uint8_t{200});
+    writer.append(std::move(row));
+  }
+  writer.finish();
+  BOOST_TEST(writer.constant_images() == 3U);
+  VerifyReport const report = verify_run(run.text());
+  BOOST_TEST(report.images == 5U);
+  BOOST_TEST(report.constant_images == 3U);
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_row_is_dropped) {

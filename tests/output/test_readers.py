@@ -110,9 +110,9 @@ def read_export(run, made):
             row = by_id[read["id"]]
             image = Image.open(metadata.parent / read["file_name"])
             assert numpy.array_equal(numpy.asarray(image), pixels(row)) and read["prompt"] == row["prompt"]
-            assert f"Seed: {row['seed']}" in image.text["parameters"]
+            assert f"Seed: {row['seed']}" in image.text["parameters"] and image.text["provenance"] == "[]"
             count += 1
-    assert count == len(made)
+    assert count == len(made) and json.loads((out / "provenance.json").read_text()) == {"models": []}
     import datasets
     folder = str(out / "48x32")
     loaded = datasets.load_dataset("imagefolder", data_dir=folder, split="train", cache_dir=str(WORK / "cache"))

@@ -182,6 +182,18 @@ BOOST_AUTO_TEST_CASE(verify_names_what_is_wrong) {
   BOOST_CHECK_THROW((void)verify_run(run / "nowhere"), Error);
 }
 
+BOOST_AUTO_TEST_CASE(a_model_that_the_shard_does_not_list_is_found) {
+  ScratchFolder const run;
+  std::vector<ShardRow> rows = make_rows(0, 4);  // of the models that the shard lists
+  rows[1].model = "another";
+  rows[2].model = "";  // of a shard that was upgraded, whose session is gone
+  for (ShardRow& row : rows) seal(row);
+  publish_rows(run, rows, 0);
+  std::vector<std::string> const problems = verify_run(run.text()).problems;
+  BOOST_TEST(problems.size() == 1U);
+  BOOST_TEST(has_line(problems, "row 1 (row1[", "'another' is not in the shard's list"));
+}
+
 BOOST_AUTO_TEST_CASE(compare_measures_one_changed_byte) {
   ScratchFolder const runs;
   fs::create_directories(runs / "a/.work");
@@ -233,4 +245,6 @@ BOOST_AUTO_TEST_CASE(an_export_stays_in_its_folder) {
   BOOST_TEST(fs::exists(run / "good/16x8/fox-1.png"));
   BOOST_TEST(fs::exists(run / "good/16x8/fox-1-0.png"));
   BOOST_TEST(!fs::exists(run / "good/16x8/metadata.jsonl.new"));
+  std::string const models = read_bytes(run / "good/provenance.json");
+  BOOST_TEST(models.find(R"("name":"model2")") != std::string::npos, models);
 }

@@ -3,6 +3,7 @@
 
     test_status.py DITBATCH MPIRUN_SH WORK_DIR
 """
+import hashlib
 import json
 import pathlib
 import re
@@ -10,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import time
+
+import h5py
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "faults")]
@@ -36,10 +39,25 @@ def wait_for(made, condition):
     raise AssertionError(status(made))
 
 
+def provenance_is_whole(model):
+    """A copied shard alone says what made it."""
+    assert model["name"] == "pipeline" and model["dtype"] == "fp32" and len(model["checkpoint"]) == 64, model
+    assert model["scheduler"]["class"] == "FlowMatchEulerDiscreteScheduler" and "shift" in model["scheduler"], model
+    encoders = {encoder["component"]: encoder["class"] for encoder in model["text_encoders"]}
+    assert encoders == {"text_encoder": "CLIPTextModel", "text_encoder_2": "T5EncoderModel"}, model
+    assert len({encoder["sha256"] for encoder in model["text_encoders"]}) == 2, model
+    assert model["licence"] == {"license": "other", "license_name": "as-you-like"}, model
+    files = {name: hashlib.sha256((WORK / "pipeline" / name).read_bytes()).hexdigest() for name in ("LICENSE.md", "README.md")}
+    assert model["licence_files"] == files, model
+    assert {"ditbatch", "git_revision", "LibTorch", "HDF5", "MPI"} <= set(model["software"]) and "torch" in model["hardware"], model
+
+
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
+    (WORK / "pipeline" / "LICENSE.md").write_text("Do as you like.\n")
+    (WORK / "pipeline" / "README.md").write_text("---\nlicense: other\nlicense_name: 'as-you-like'\n---\n# A model\n")
     made = FaultJob(PROGRAM, MPIRUN, WORK / "job", WORK / "pipeline", RECORDS, "[output]\nflush_s = 0\nimages_per_shard = 2\n")
     assert subprocess.run([PROGRAM, "status", made.folder / "run"], capture_output=True).returncode == 74  # nothing is there
 
@@ -79,6 +97,11 @@ def main():
     made.run(1)
     said = status(made, "--json")
     assert said["state"] == "complete" and said["images_published"] == len(RECORDS) and said["images_failed"] == 0, said
+    for shard in (made.folder / "run").glob("shards/*/*.h5"):
+        with h5py.File(shard) as file:
+            [model] = json.loads(file.attrs["models"])
+            provenance_is_whole(model)
+            assert set(file["model"].asstr()[:]) == {model["name"]}
     print("limited, running, died, stopped, complete: told apart")
 
 

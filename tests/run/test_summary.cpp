@@ -56,6 +56,17 @@ BOOST_AUTO_TEST_CASE(the_parts_stand_beside_the_whole) {
   BOOST_TEST(json.at("ranks").at(0).at("gpu_class_s").empty());
 }
 
+BOOST_AUTO_TEST_CASE(constant_images_of_all_ranks_are_told) {
+  std::vector<RankTotals> ranks{rank_totals(0, 1, 0, {}), rank_totals(1, 1, 0, {})};
+  BOOST_TEST(summary_text(summary_of(ranks)).find("constant") == std::string::npos);
+  ranks[0].constant_images = 2;
+  ranks[1].constant_images = 1;
+  JobSummary const summary = summary_of(ranks);
+  BOOST_TEST(has(summary_text(summary),
+                 "  3 of them are constant: all bytes are the same (pixel_std is 0)"));
+  BOOST_TEST(nlohmann::json::parse(summary_json(summary)).at("images_constant") == 3);
+}
+
 BOOST_AUTO_TEST_CASE(the_least_busy_gpu_speaks_for_all) {
   // Rank 2's kernels could not be recorded.
   JobSummary const summary =

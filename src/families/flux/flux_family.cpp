@@ -87,6 +87,7 @@ void fill_plan(ModelConfig const& model, ModelPlan& plan, Problems& problems) {
                           {"text_encoder_2", dtype_name(model.dtype)},
                           {"transformer", dtype_name(model.dtype)},
                           {"vae", dtype_name(vae_dtype(configs, model.dtype))}};
+  plan.scheduler = scheduler_json(configs.schedule);
   plan.rank_weight_bytes = plan.checkpoint.component("transformer").weight_bytes();
   auto const folder_of = [&](char const* name) { return plan.checkpoint.component(name).folder; };
   plan.tokenizers["tokenizer"] = open_clip_tokenizer(folder_of("tokenizer"), problems)->source();
