@@ -8,6 +8,7 @@
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/json_text.hpp"
+#include "core/log.hpp"
 #include "output/flush_journal.hpp"
 #include "output/model_entry.hpp"
 #include "output/publish.hpp"
@@ -43,7 +44,12 @@ class SessionModels {
     model.name = name_of_model(config.model.path);
     model.dtype = dtype_name(config.model.dtype);
     json const session = json_file_or_discarded(paths.session_json);
-    if (session.is_object()) model.checkpoint = session.value("checkpoint_id", "");
+    if (session.is_discarded()) return model;
+    try {
+      model.checkpoint = session.value("checkpoint_id", "");
+    } catch (json::exception const& error) {
+      log_warning(paths.session_json + ": the checkpoint's id stays empty (" + error.what() + ")");
+    }
     return model;
   }
 

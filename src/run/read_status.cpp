@@ -28,6 +28,24 @@ constexpr double alive_s = 15;
 // Between its last words and its end.
 constexpr double ending_s = 5;
 
+// Hands what a file tells to a function. A file that is cut off or tells something else is left out
+// and named; one that is not there, or has nothing in it yet, is only left out.
+template <class Take>
+void read_told(std::string const& path, RunStatus& status, Take const& take) {
+  json const told = json_file_or_discarded(path);
+  std::error_code none;
+  if (told.is_discarded()) {
+    if (fs::file_size(path, none) > 0 && !none)
+      status.left_out.push_back(path + ": is left out (no JSON, or cut off)");
+    return;
+  }
+  try {
+    take(told);
+  } catch (json::exception const& error) {
+    status.left_out.push_back(path + ": is left out (" + error.what() + ")");
+  }
+}
+
 double age_s(std::string const& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return 0;
@@ -62,11 +80,11 @@ void read_top_folder(std::string const& run_dir, RunStatus& status) {
   std::vector<int> const sessions = session_numbers(run_dir);
   if (!sessions.empty()) status.session = sessions.back();
   for (PartFile const& file : lock_files(run_dir)) {
-    json const owner = json_file_or_discarded(file.path);
-    if (!owner.is_object()) continue;
-    status.owners.push_back({file.part, owner.value("host", ""),
-                             owner.value("pid", std::int64_t{0}), owner.value("job", ""),
-                             age_s(file.path)});
+    read_told(file.path, status, [&](json const& owner) {
+      status.owners.push_back({file.part, owner.value("host", ""),
+                               owner.value("pid", std::int64_t{0}), owner.value("job", ""),
+                               age_s(file.path)});
+    });
   }
 }
 
@@ -86,14 +104,14 @@ void read_metrics(std::string const& path, RunStatus& status) {
 }
 
 void read_ranks(std::string const& path, RunStatus& status) {
-  json const told = json_file_or_discarded(path);
-  if (!told.is_object()) return;
   status.ranks_age_s = age_s(path);
-  for (json const& rank : told.value("ranks", json::array())) {
-    Beat beat = beat_from_message(to_text(rank));
-    beat.in_phase_s += rank.value("silent_s", 0.0);
-    status.ranks.push_back(std::move(beat));
-  }
+  read_told(path, status, [&](json const& told) {
+    for (json const& rank : told.value("ranks", json::array())) {
+      Beat beat = beat_from_message(to_text(rank));
+      beat.in_phase_s += rank.value("silent_s", 0.0);
+      status.ranks.push_back(std::move(beat));
+    }
+  });
   std::stable_sort(status.ranks.begin(), status.ranks.end(),
                    [](Beat const& a, Beat const& b) { return a.in_phase_s > b.in_phase_s; });
 }
@@ -126,27 +144,26 @@ RunStatus read_status(std::string const& run_dir) {
   status.published = published_images(run_dir);
   if (status.session == 0) return status;
   SessionPaths const session = session_paths(run_dir, status.session);
-  json const begun = json_file_or_discarded(session.session_json);
-  if (begun.is_object()) {
+  read_told(session.session_json, status, [&](json const& begun) {
     status.layout = begun.value("layout", "");
     status.hardware = begun.value("hardware", "");
-  }
+  });
   read_metrics(session.metrics, status);
   read_ranks(session.ranks, status);
   status.end = read_last_words(session.folder);
   if (status.end) status.end_age_s = age_s(session.end);
-  json const summary = json_file_or_discarded(session.summary);
-  if (summary.is_object()) {
+  read_told(session.summary, status, [&](json const& summary) {
     status.has_summary = true;
     status.stop_reason = summary.value("stop_reason", "");
     status.made_in_session = summary.value("images_made", std::uint64_t{0});
     status.session_s = summary.value("wall_s", 0.0);
     status.taken_out_before = summary.value("images_taken_out", std::uint64_t{0});
+    status.constant_in_session = summary.value("images_constant", std::uint64_t{0});
     status.wanted = status.made_in_session +
                     summary.value("images_already_done", std::uint64_t{0}) +
                     summary.value("images_failed", std::uint64_t{0}) +
                     summary.value("images_left", std::uint64_t{0});
-  }
+  });
   if (has_parts(run_dir)) status.wanted.reset();
   return status;
 }
@@ -176,6 +193,11 @@ std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
                   status.session_s, status.layout.c_str(), status.hardware.c_str());
     text += line;
   }
+  if (status.constant_in_session > 0) {
+    text += std::to_string(status.constant_in_session) +
+            " images of this session are constant (pixel_std is 0)\n";
+  }
+  for (std::string const& file : status.left_out) text += file + "\n";
   if (status.end && !is_running(status) && status.end->code != ExitCode::complete) {
     text += "it ended with exit code " + std::to_string(static_cast<int>(status.end->code)) + ": " +
             status.end->cause + "\nread: " + status.end->read + "\nthen: " + status.end->then +
@@ -224,6 +246,8 @@ std::string status_json(RunStatus const& status) {
                       {"images_wanted", wanted},
                       {"session", status.session},
                       {"images_made_in_session", status.made_in_session},
+                      {"images_constant_in_session", status.constant_in_session},
+                      {"left_out", status.left_out},
                       {"session_s", status.session_s},
                       {"layout", status.layout},
                       {"hardware", status.hardware},

@@ -28,6 +28,7 @@ struct RunStatus {
   std::optional<std::uint64_t>
       wanted;  // images of the manifest, as the newest session counted them
   std::uint64_t made_in_session = 0;
+  std::uint64_t constant_in_session = 0;  // of these; known at the session's end
   double session_s = 0;
   int session = 0;  // the newest; 0: none
   std::string layout;
@@ -38,8 +39,9 @@ struct RunStatus {
   double end_age_s = 0;
   std::string stop_reason;
   std::vector<LockOwner> owners;
-  std::vector<Beat> ranks;  // as they last told; those longest in their phase first
-  double ranks_age_s = 0;   // since then
+  std::vector<Beat> ranks;            // as they last told; those longest in their phase first
+  double ranks_age_s = 0;             // since then
+  std::vector<std::string> left_out;  // files that tell nothing that can be read, each with why
 };
 [[nodiscard]] RunStatus read_status(std::string const& run_dir);
 

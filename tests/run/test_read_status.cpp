@@ -145,12 +145,35 @@ BOOST_AUTO_TEST_CASE(a_session_that_came_to_its_end_says_what_is_left) {
              std::string::npos);
   for (std::uint16_t i = 0; i < 3; ++i)
     append_failed_line(run / "failed.jsonl", {"fox", i, 2, "poison"});
+  summary["images_constant"] = 2;
+  write_file(run / "sessions/0002/summary.json", summary.dump());
+  BOOST_TEST(
+      has(status_text(read_status(run.path()), ShowRanks::no), "\n2 images of this session"));
   summary["images_made"] = 0;
   summary["images_already_done"] = 0;
   summary["images_failed"] = 3;
   summary["images_left"] = 0;
   write_file(run / "sessions/0002/summary.json", summary.dump());
   BOOST_TEST(state_of(read_status(run.path())) == "complete but for 3 failed");
+}
+
+// Of another program, of a later version, or cut off by a crash.
+BOOST_AUTO_TEST_CASE(what_a_file_tells_otherwise_is_left_out_and_named) {
+  test::ScratchFolder const run("status");
+  write_session(run);
+  std::string const session = run / "sessions/0002/";
+  write_file(session + "session.json", R"({"layout": 7})");
+  write_file(session + "ranks.json", R"({"ranks": [{"rank": "first"}]})");
+  write_file(session + "summary.json", R"({"images_made": 2, "stop_rea)");
+  write_file(session + "end.json", R"([1])");
+  write_file(run / ".work/lock", R"({"host": [], "pid": "none"})");
+  RunStatus const status = read_status(run.path());
+  BOOST_TEST(status.left_out.size() == 4U);
+  std::string const text = status_text(status, ShowRanks::yes);
+  for (char const* file : {"session.json: is left out (", "ranks.json: is left out (",
+                           "summary.json: is left out (", "lock: is left out ("})
+    BOOST_TEST(has(text, file));
+  BOOST_TEST(json::parse(status_json(status)).at("state") == "died");
 }
 
 BOOST_AUTO_TEST_CASE(states_follow_from_counts) {
