@@ -111,6 +111,23 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
   return published;
 }
 
+void require_one_file_system(std::string const& run_dir) {
+  struct stat work {};
+  if (::stat(work_folder(run_dir).c_str(), &work) != 0) fail(work_folder(run_dir), "stat");
+  std::vector<std::string> folders{run_dir + "/shards"};
+  for (std::string const& file : shard_files(run_dir)) {
+    std::string const folder = fs::path(shard_in(run_dir, file)).parent_path();
+    if (folder != folders.back()) folders.push_back(folder);
+  }
+  for (std::string const& folder : folders) {
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) != 0) continue;  // made when a shard is published
+    require(status.st_dev == work.st_dev, ExitCode::io,
+            folder + ": lies on another file system than " + work_folder(run_dir) +
+                " (a shard is published by renaming it) put the whole run folder on one");
+  }
+}
+
 void append_index_line(std::string const& path, PublishedShard const& shard) {
   append_line(path, index_text({shard.file, shard.rows, shard.bytes, to_hex(shard.sha256)}));
 }

@@ -28,6 +28,10 @@ enum class Existing { refuse, replace };
                                            std::string const& file,
                                            Existing existing = Existing::refuse);
 
+/// Throws Error(io) where a folder under shards/ lies on another file system than .work: nothing
+/// could be renamed into it. Both may be links.
+void require_one_file_system(std::string const& run_dir);
+
 /// Adds a line to index.jsonl, flushed.
 void append_index_line(std::string const& path, PublishedShard const& shard);
 

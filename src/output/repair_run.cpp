@@ -72,6 +72,8 @@ std::string problem_of_file(std::string const& run_dir, std::string const& file,
   ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
   if (!shard.is_complete()) return "is not marked complete";
   if (!shard.is_even()) return "its columns have different numbers of rows";
+  if (size_of_shard(file) != size_folder(shard.width_px(), shard.height_px()))
+    return "lies in the folder of another size";
   auto const listed = index.find(file);
   if (listed == index.end() ||
       listed->second.sha256 == to_hex(sha256_of_file(shard_in(run_dir, file))))
@@ -106,9 +108,6 @@ void clean_originals(std::string const& run_dir, Images const& images, RepairRep
   }
 }
 
-// What numbers the shards of a size and part.
-std::string numbering(ShardName const& name) { return name.part + "/" + name.size; }
-
 std::string text_of(std::string const& file, Withdrawal const& withdrawal, std::size_t sound) {
   std::string const moved = file + ": moved to " + withdrawal.moved_to;
   if (!withdrawal.published) return moved + ", no image of it was sound";
@@ -116,9 +115,23 @@ std::string text_of(std::string const& file, Withdrawal const& withdrawal, std::
          withdrawal.published->file;
 }
 
-// A file with a name of another program's is as good as a shard of the whole folder.
-ShardName name_of(std::string const& file) {
-  return parse_shard_path(file).value_or(ShardName{size_of_shard(file), 0, ""});
+// What has no shard's name, after all that have one: its sound rows are published under such a
+// name, unless they stand elsewhere. What is no file at all is not opened, which could wait for
+// ever.
+void take_out_foreign(std::string const& run_dir, std::string const& file, Images& images,
+                      std::map<std::string, int>& next_number, RepairReport& report) {
+  std::vector<std::uint64_t> kept;
+  std::error_code error;
+  if (fs::is_regular_file(shard_in(run_dir, file), error)) {
+    try {
+      kept = judge_rows(run_dir, file, images, report).kept;
+    } catch (Error const&) {
+      (void)sha256_of_file(shard_in(run_dir, file));  // none of ours, if the system lets us read it
+    }
+  }
+  Withdrawal const withdrawal = withdraw_rows(run_dir, file, kept, "", next_number);
+  report.withdrawn_shards += 1;
+  report.lines.push_back("no shard of this program: " + text_of(file, withdrawal, kept.size()));
 }
 
 }  // namespace
@@ -127,15 +140,16 @@ RepairReport repair_run(std::string const& run_dir, Originals originals) {
   RepairReport report;
   Images images;
   // Numbers stay free of gaps and doubles per part; a withdrawn shard's number is not used again.
-  std::map<std::string, int> next_number;
-  std::vector<std::string> const files = shard_files(run_dir);
+  std::map<std::string, std::map<std::string, int>> next_number;  // by part, by size
+  ShardsFolder const found = list_shards(run_dir);
   std::map<std::string, IndexLine> const index = read_all_indexes(run_dir);
-  for (std::string const& file : files) {
-    ShardName const name = name_of(file);
-    int& next = next_number[numbering(name)];
+  for (std::string const& file : found.shards) {
+    ShardName const name = parse_shard_path(file).value();
+    int& next = next_number[name.part][name.size];
     next = std::max(next, name.number + 1);
   }
-  for (std::string const& file : files) {
+  for (std::string const& file : found.shards) {
+    std::string const part = parse_shard_path(file).value().part;
     JudgedRows rows;
     try {
       rows = judge_rows(run_dir, file, images, report);
@@ -146,7 +160,7 @@ RepairReport repair_run(std::string const& run_dir, Originals originals) {
         report.rewritten_shards += rows.doubled == 0 ? 0 : 1;
         if (rows.doubled == 0) continue;
         leave_out_of_indexes(run_dir, {file});
-        take_rows_out(run_dir, name_of(file).part, file, rows.kept);
+        take_rows_out(run_dir, part, file, rows.kept);
         continue;
       }
     } catch (Error const& error) {
@@ -154,13 +168,12 @@ RepairReport repair_run(std::string const& run_dir, Originals originals) {
     }
     // Broken is what was read and is wrong. What the system does not let us read may be sound.
     (void)sha256_of_file(shard_in(run_dir, file));
-    ShardName const name = name_of(file);
-    int& next = next_number[numbering(name)];
-    Withdrawal const withdrawal = withdraw_rows(run_dir, file, rows.kept, name.part, next);
-    if (withdrawal.published) next += 1;
+    Withdrawal const withdrawal = withdraw_rows(run_dir, file, rows.kept, part, next_number[part]);
     report.withdrawn_shards += 1;
     report.lines.push_back(text_of(file, withdrawal, rows.kept.size()));
   }
+  for (std::string const& file : found.foreign)
+    take_out_foreign(run_dir, file, images, next_number[""], report);
   // Indexes are caches: they are made from the shards again.
   rebuild_indexes(run_dir);
   report.missing_images = images.broken_unnamed;

@@ -50,12 +50,12 @@ std::string before_part(std::string const& part) { return part.empty() ? "" : pa
 
 // None of what is no folder or not there. A folder that cannot be read is not an empty one: its
 // images would be made again.
-std::vector<fs::path> sorted_entries(fs::path const& folder) {
-  std::vector<fs::path> entries;
+std::vector<fs::directory_entry> sorted_entries(fs::path const& folder) {
+  std::vector<fs::directory_entry> entries;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
        entry.increment(error))
-    entries.push_back(entry->path());
+    entries.push_back(*entry);
   if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
     return {};
   require(!error, ExitCode::io,
@@ -63,6 +63,39 @@ std::vector<fs::path> sorted_entries(fs::path const& folder) {
               ") check the file system and permissions");
   std::sort(entries.begin(), entries.end());
   return entries;
+}
+
+enum class Kind { file, folder, other, gone };
+
+// Of what a link leads to.
+Kind kind_of(fs::directory_entry const& entry) {
+  std::error_code error;
+  fs::file_status const status = entry.status(error);
+  require(!error || status.type() == fs::file_type::not_found, ExitCode::io,
+          entry.path().string() + ": cannot be looked at (" + error.message() +
+              ") check the file system and permissions");
+  if (fs::is_regular_file(status)) return Kind::file;
+  if (fs::is_directory(status)) return Kind::folder;
+  // A link to nowhere is something; what another job took out meanwhile is not.
+  return fs::exists(entry.symlink_status(error)) ? Kind::other : Kind::gone;
+}
+
+// Whether size_folder() makes this name.
+bool is_size(std::string const& text) {
+  std::size_t const times = std::min(text.find('x'), text.size());
+  return parse_digits(text.substr(0, times), 1).value_or(0) > 0 &&
+         parse_digits(text.substr(std::min(times + 1, text.size())), 1).value_or(0) > 0;
+}
+
+void list_size_folder(fs::directory_entry const& folder, std::string const& name,
+                      ShardsFolder& found) {
+  for (fs::directory_entry const& entry : sorted_entries(folder)) {
+    Kind const kind = entry.path().extension() == ".h5" ? kind_of(entry) : Kind::gone;
+    if (kind == Kind::gone) continue;
+    std::string const file = name + "/" + entry.path().filename().string();
+    bool const is_shard = kind == Kind::file && parse_shard_path(file);
+    (is_shard ? found.shards : found.foreign).push_back(file);
+  }
 }
 
 // "index" + "" or ".p0007" + ".jsonl"
@@ -113,19 +146,32 @@ std::optional<ShardName> parse_shard_path(std::string const& file) {
   fs::path const path(file);
   NameOfPart const name = split_part(path.stem());
   std::optional<int> const number = parse_digits(name.rest, 6);
-  if (!number || path.extension() != ".h5") return std::nullopt;
+  if (!number || path.extension() != ".h5" || !is_size(size_of_shard(file))) return std::nullopt;
   return ShardName{size_of_shard(file), *number, name.part};
 }
 
-std::vector<std::string> shard_files(std::string const& run_dir) {
-  std::vector<std::string> files;
-  for (fs::path const& size : sorted_entries(run_dir + "/shards")) {
-    for (fs::path const& file : sorted_entries(size)) {
-      if (file.extension() == ".h5")
-        files.push_back("shards/" + size.filename().string() + "/" + file.filename().string());
-    }
+ShardsFolder list_shards(std::string const& run_dir) {
+  ShardsFolder found;
+  for (fs::directory_entry const& folder : sorted_entries(run_dir + "/shards")) {
+    std::string const name = "shards/" + folder.path().filename().string();
+    Kind const kind = kind_of(folder);
+    bool const is_h5 = folder.path().extension() == ".h5";
+    if (is_h5 || (kind == Kind::other && is_size(folder.path().filename())))
+      found.foreign.push_back(name);
+    else if (kind == Kind::folder)
+      list_size_folder(folder, name, found);
   }
-  return files;
+  return found;
+}
+
+std::vector<std::string> shard_files(std::string const& run_dir) {
+  return list_shards(run_dir).shards;
+}
+
+std::string foreign_text(std::string const& file) {
+  return file +
+         ": is no shard of this program (it has another name, or is no file) move it away, or let "
+         "ditbatch repair take it out and keep the images that are sound";
 }
 
 std::string shard_in(std::string const& run_dir, std::string const& file) {
@@ -201,7 +247,8 @@ std::string withdrawn_path(std::string const& run_dir, std::string const& file) 
       withdrawn_folder(run_dir) + "/" + size_of_shard(file) + "-" + fs::path(file).stem().string();
   std::string path = stem + ".h5";
   // A shard with the same number may have been withdrawn before.
-  for (int i = 1; fs::exists(path); ++i) path = stem + "-" + std::to_string(i) + ".h5";
+  for (int i = 1; fs::exists(fs::symlink_status(path)); ++i)
+    path = stem + "-" + std::to_string(i) + ".h5";
   return path;
 }
 
@@ -232,8 +279,8 @@ std::string session_folder(std::string const& run_dir, int session) {
 
 std::vector<int> session_numbers(std::string const& run_dir) {
   std::vector<int> numbers;
-  for (fs::path const& entry : sorted_entries(run_dir + "/sessions")) {
-    if (auto const number = parse_digits(entry.filename(), 4)) numbers.push_back(*number);
+  for (fs::directory_entry const& entry : sorted_entries(run_dir + "/sessions")) {
+    if (auto const number = parse_digits(entry.path().filename(), 4)) numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;

@@ -37,8 +37,18 @@ struct ShardName {
 [[nodiscard]] std::string shard_path(ShardName const& name);
 /// Nothing where the file has another name than shard_path() makes.
 [[nodiscard]] std::optional<ShardName> parse_shard_path(std::string const& file);
-/// The files *.h5 in the folders under shards/, sorted; whatever they are called and hold.
+/// What stands under shards/, sorted, relative to the run folder.
+struct ShardsFolder {
+  std::vector<std::string> shards;  // files with a shard's name, whatever they hold
+  /// What else whoever reads *.h5 there would meet: files of other names, and what has the name of
+  /// a shard or of a size's folder and is none: a folder, a pipe, a link to nowhere.
+  std::vector<std::string> foreign;
+};
+[[nodiscard]] ShardsFolder list_shards(std::string const& run_dir);
+/// list_shards() without what is foreign.
 [[nodiscard]] std::vector<std::string> shard_files(std::string const& run_dir);
+/// "shards/64x64/a.h5: is no shard of this program (why) what to do"
+[[nodiscard]] std::string foreign_text(std::string const& file);
 /// Where a shard lies, of which the index has this name.
 [[nodiscard]] std::string shard_in(std::string const& run_dir, std::string const& file);
 /// The name of the folder that a shard lies in, "1024x768"

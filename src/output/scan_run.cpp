@@ -28,7 +28,10 @@ RunContents scan_run(std::string const& run_dir, std::string const& part) {
   RunContents contents;
   contents.taken_out = read_tombstones(run_dir);
   std::uint64_t standing = 0;
-  contents.shards = shard_files(run_dir);
+  ShardsFolder found = list_shards(run_dir);
+  require(found.foreign.empty(), ExitCode::io,
+          found.foreign.empty() ? "" : run_dir + "/" + foreign_text(found.foreign.front()));
+  contents.shards = std::move(found.shards);
   for (std::string const& name : contents.shards) {
     if (auto const parsed = parse_shard_path(name); parsed && parsed->part == part) {
       int& next = contents.next_shard_number[parsed->size];

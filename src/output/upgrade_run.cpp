@@ -111,12 +111,6 @@ std::vector<std::string> old_shards(std::string const& run_dir) {
   return old;
 }
 
-// The part that a shard counts for; a file with another name is left to the whole folder.
-std::string part_of(std::string const& file) {
-  auto const name = parse_shard_path(file);
-  return name ? name->part : "";
-}
-
 }  // namespace
 
 UpgradeReport upgrade_run(std::string const& run_dir) {
@@ -127,7 +121,7 @@ UpgradeReport upgrade_run(std::string const& run_dir) {
   leave_out_of_indexes(run_dir, old);
   SessionModels sessions(run_dir);
   for (std::string const& file : old) {
-    std::string const part = part_of(file);
+    std::string const part = parse_shard_path(file).value().part;
     std::string const copy = partial_path(
         run_dir, part, "upgrade-of-" + size_of_shard(file) + "-" + fs::path(file).stem().string());
     remove_with_journal(copy);

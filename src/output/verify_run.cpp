@@ -143,7 +143,9 @@ VerifyReport verify_run(std::string const& run_dir) {
   VerifyReport report;
   SeenImages seen{{}, read_tombstones(run_dir)};
   std::map<std::string, IndexLine> index = read_all_indexes(run_dir);
-  for (std::string const& file : shard_files(run_dir)) {
+  ShardsFolder const found = list_shards(run_dir);
+  for (std::string const& file : found.foreign) report.problems.push_back(foreign_text(file));
+  for (std::string const& file : found.shards) {
     report.shards += 1;
     // A shard without a line is as good: the line is written after the shard is published.
     auto const listed = index.find(file);

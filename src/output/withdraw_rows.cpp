@@ -60,15 +60,15 @@ void take_rows_out(std::string const& run_dir, std::string const& part, std::str
 
 Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
                          std::vector<std::uint64_t> const& kept, std::string const& part,
-                         int number) {
+                         std::map<std::string, int>& next_number) {
   std::string const full = shard_in(run_dir, file);
   std::string const copy = kept_path(run_dir, part, file);
-  std::string target;
+  std::string size;
   if (!kept.empty()) {
     remove_with_journal(copy);  // of an attempt that was cut off
     copy_rows(full, kept, copy);
     ShardFile const finished = ShardFile::open(copy, H5Access::read);
-    target = shard_path({size_folder(finished.width_px(), finished.height_px()), number, part});
+    size = size_folder(finished.width_px(), finished.height_px());
   }
   Withdrawal withdrawal;
   withdrawal.moved_to = withdrawn_path(run_dir, file);
@@ -78,7 +78,11 @@ Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
   require(!error, ExitCode::io,
           full + ": cannot be moved to " + withdrawal.moved_to + " (" + error.message() +
               ") check permissions");
-  if (!kept.empty()) withdrawal.published = publish_shard(copy, run_dir, target);
+  if (!kept.empty()) {
+    int& next = next_number[size];
+    withdrawal.published = publish_shard(copy, run_dir, shard_path({size, next, part}));
+    next += 1;
+  }
   return withdrawal;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,11 +26,12 @@ struct Withdrawal {
 /// Takes a published shard out of a run and publishes the rows to keep as a new one.
 ///
 /// The copy is finished before the old shard moves to .work/withdrawn/, and published after: a kill
-/// in between leaves a partial shard, whose rows the next job publishes. `part` and `number` name
-/// the new shard. The run folder must be locked.
+/// in between leaves a partial shard, whose rows the next job publishes. The new shard has the next
+/// number of its size and part, which is counted on. The run folder must be locked.
 [[nodiscard]] Withdrawal withdraw_rows(std::string const& run_dir, std::string const& file,
                                        std::vector<std::uint64_t> const& kept,
-                                       std::string const& part, int number);
+                                       std::string const& part,
+                                       std::map<std::string, int>& next_number);
 
 /// Rows leave a published shard for good. A copy with the rows to keep is proven and takes its
 /// place under its name, at once; without any the file is removed. Killed before, a partial shard

@@ -17,6 +17,7 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     : part_(part_name(options.part)), lock_(config.job.run_dir, part_) {
   std::string const& run_dir = config.job.run_dir;
   std::string const& part = part_;
+  require_one_file_system(run_dir);
   agree_on_parts(run_dir, options, config.job.manifest);
   index_path = ditbatch::index_path(run_dir, part);
   failed_path = ditbatch::failed_path(run_dir, part);

@@ -183,7 +183,7 @@ BOOST_AUTO_TEST_CASE(a_run_folder_full_of_rubbish) {
     std::string bytes = whole;
     for (int flips = 0; flips <= i % 4; ++flips)
       bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
-    write_bytes(run / ("shards/16x8/" + std::to_string(i) + ".h5"), bytes);
+    write_bytes(run / shard_path({"16x8", i, ""}), bytes);
   }
   write_bytes(run / "index.jsonl",
               "{\"file\": [], \"rows\": -1}\n\xff\xfe\n{\"file\": \"../../x\"}\n");

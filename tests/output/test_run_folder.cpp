@@ -1,5 +1,7 @@
 // A run folder: what is done, which numbers come next, its index and its failures.
 #define BOOST_TEST_MODULE run_folder
+#include <sys/stat.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <set>
@@ -8,6 +10,7 @@
 #include "core/error.hpp"
 #include "output/export_run.hpp"
 #include "output/publish.hpp"
+#include "output/repair_run.hpp"
 #include "output/run_paths.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_rows.hpp"
@@ -89,6 +92,58 @@ BOOST_AUTO_TEST_CASE(a_broken_published_shard_stops_a_resume) {
     return error.code() == ExitCode::io &&
            std::string(error.what()).find("000001.h5") != std::string::npos;
   });
+}
+
+// What a reader of shards/*/*.h5 would meet beside the shards.
+BOOST_AUTO_TEST_CASE(what_is_no_shard_stops_a_resume_until_repair_takes_it_out) {
+  ScratchFolder const run;
+  publish_rows(run, make_rows(0, 3), 0);
+  publish_rows(run, make_rows(3, 2), 1);
+  fs::rename(run / "shards/16x8/000001.h5", run / "shards/16x8/a.h5");  // two images of its own
+  fs::copy_file(run / "shards/16x8/000000.h5", run / "shards/16x8/x_0000001.h5");
+  fs::create_directories(run / "shards/backup");
+  fs::copy_file(run / "shards/16x8/000000.h5", run / "shards/backup/000000.h5");
+  write_bytes(run / "shards/b.h5", "no HDF5");
+  fs::create_directory(run / "shards/16x8/000007.h5");
+  BOOST_REQUIRE(::mkfifo((run / "shards/16x8/000008.h5").c_str(), 0644) == 0);
+  fs::create_symlink("nowhere", run / "shards/16x8/000009.h5");
+  fs::create_symlink("nowhere", run / "shards/32x8");
+  std::vector<std::string> const foreign{
+      "shards/16x8/000007.h5", "shards/16x8/000008.h5",    "shards/16x8/000009.h5",
+      "shards/16x8/a.h5",      "shards/16x8/x_0000001.h5", "shards/32x8",
+      "shards/b.h5",           "shards/backup/000000.h5"};
+  write_bytes(run / "shards/16x8/notes.txt", "not read as a shard by anybody");
+
+  BOOST_TEST(list_shards(run.text()).foreign == foreign);
+  BOOST_CHECK_EXCEPTION((void)scan_run(run.text(), ""), Error, [](Error const& error) {
+    return error.code() == ExitCode::io &&
+           std::string(error.what()).find("000007.h5: is no shard") != std::string::npos;
+  });
+  std::vector<std::string> const problems = verify_run(run.text()).problems;
+  for (std::string const& file : foreign) BOOST_TEST(has_line(problems, file + ":", "is no shard"));
+
+  RepairReport const report = repair_run(run.text());
+  BOOST_TEST(report.sound_shards == 1U);
+  BOOST_TEST(report.withdrawn_shards == foreign.size());
+  BOOST_TEST(has_line(report.lines, "shards/16x8/a.h5", "its 2 sound images"));
+  BOOST_TEST(scan_run(run.text(), "").done.size() == 5U);
+  VerifyReport const sound = verify_run(run.text());
+  BOOST_TEST(sound.problems.empty());
+  BOOST_TEST(sound.images == 5U);
+}
+
+BOOST_AUTO_TEST_CASE(shards_on_another_file_system_are_refused_at_once) {
+  ScratchFolder const run;
+  require_one_file_system(run.text());
+  std::string const other = "/dev/shm/ditbatch-" + std::to_string(::getpid());
+  struct stat here {
+  }, there{};
+  BOOST_REQUIRE(::stat(run.text().c_str(), &here) == 0);
+  if (::stat("/dev/shm", &there) != 0 || here.st_dev == there.st_dev) return;
+  fs::create_directories(other);
+  fs::create_symlink(other, run / "shards");
+  BOOST_CHECK_THROW(require_one_file_system(run.text()), Error);
+  fs::remove_all(other);
 }
 
 BOOST_AUTO_TEST_CASE(the_index_is_rebuilt_from_the_shards) {

@@ -25,6 +25,9 @@ BOOST_AUTO_TEST_CASE(names_of_shards_are_parsed_as_they_are_made) {
   for (char const* name : {"12.h5", "0000012.h5", "000012.hdf", "p7-000012.h5", "q0007-000012.h5",
                            "-00012.h5", "000012-1.h5", "99999999999999.h5", "x.h5", ".h5"})
     BOOST_TEST(!parse_shard_path(std::string("shards/64x48/") + name).has_value(), name);
+  for (char const* folder : {"backup", "64", "64x", "x48", "064x48", "64x48x3", "-1x48", "0x48"})
+    BOOST_TEST(!parse_shard_path(std::string("shards/") + folder + "/000012.h5").has_value(),
+               folder);
 }
 
 BOOST_AUTO_TEST_CASE(files_of_parts_are_told_apart) {
