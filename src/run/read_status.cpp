@@ -15,6 +15,7 @@
 #include "output/publish.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
+#include "run/run_lock.hpp"
 
 namespace ditbatch {
 
@@ -22,11 +23,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
-
-// A lock moves every two seconds; a job that missed several of them is gone, or its host is.
-constexpr double alive_s = 15;
-// Between its last words and its end.
-constexpr double ending_s = 5;
 
 // Hands what a file tells to a function. A file that is cut off or tells something else is left out
 // and named; one that is not there, or has nothing in it yet, is only left out.
@@ -79,13 +75,17 @@ void read_top_folder(std::string const& run_dir, RunStatus& status) {
   status.taken_out = read_tombstones(run_dir).images();
   std::vector<int> const sessions = session_numbers(run_dir);
   if (!sessions.empty()) status.session = sessions.back();
+  std::vector<std::string> locks;
   for (PartFile const& file : lock_files(run_dir)) {
     read_told(file.path, status, [&](json const& owner) {
       status.owners.push_back({file.part, owner.value("host", ""),
-                               owner.value("pid", std::int64_t{0}), owner.value("job", ""),
-                               age_s(file.path)});
+                               owner.value("pid", std::int64_t{0}), owner.value("job", "")});
+      locks.push_back(file.path);
     });
   }
+  std::vector<LockOwnerState> const states = look_for_owners(locks);
+  for (std::size_t i = 0; i < states.size(); ++i)
+    status.owners[i].is_alive = states[i] == LockOwnerState::alive;
 }
 
 // Lines "ditbatch_NAME VALUE" of Prometheus' text format.
@@ -116,15 +116,9 @@ void read_ranks(std::string const& path, RunStatus& status) {
                    [](Beat const& a, Beat const& b) { return a.in_phase_s > b.in_phase_s; });
 }
 
-// A job that failed leaves its lock behind, which nobody moves any more once it has ended.
-bool is_alive(LockOwner const& owner, RunStatus const& status) {
-  bool const is_of_ended = status.end && status.end_age_s - owner.silent_s < ending_s;
-  return owner.silent_s < alive_s && !is_of_ended;
-}
-
 bool is_running(RunStatus const& status) {
   return std::any_of(status.owners.begin(), status.owners.end(),
-                     [&](LockOwner const& owner) { return is_alive(owner, status); });
+                     [](LockOwner const& owner) { return owner.is_alive; });
 }
 
 std::uint64_t left_of(RunStatus const& status) {
@@ -151,7 +145,6 @@ RunStatus read_status(std::string const& run_dir) {
   read_metrics(session.metrics, status);
   read_ranks(session.ranks, status);
   status.end = read_last_words(session.folder);
-  if (status.end) status.end_age_s = age_s(session.end);
   read_told(session.summary, status, [&](json const& summary) {
     status.has_summary = true;
     status.stop_reason = summary.value("stop_reason", "");
@@ -171,7 +164,8 @@ RunStatus read_status(std::string const& run_dir) {
 std::string state_of(RunStatus const& status) {
   if (is_running(status)) return "running";
   if (status.session == 0) return "not started";
-  if (!status.has_summary) return status.end ? "failed" : "died";
+  bool const is_stopped = status.end && status.end->code == ExitCode::stopped;
+  if (!status.has_summary && !is_stopped) return status.end ? "failed" : "died";
   if (!status.wanted) return "ended";
   if (left_of(status) > 0) return "stopped with " + std::to_string(left_of(status)) + " left";
   return status.failed > 0 ? "complete but for " + std::to_string(status.failed) + " failed"
@@ -207,9 +201,7 @@ std::string status_text(RunStatus const& status, ShowRanks show_ranks) {
     text += (owner.part.empty() ? "job" : "job of part " + owner.part) + ": process " +
             std::to_string(owner.pid) + " on " + owner.host +
             (owner.slurm_job.empty() ? "" : ", Slurm job " + owner.slurm_job);
-    std::snprintf(line, sizeof line, ", last sign of life %.0f s ago%s\n", owner.silent_s,
-                  is_alive(owner, status) ? "" : " (gone; the next job takes over)");
-    text += line;
+    text += owner.is_alive ? "\n" : " (gone; the next job takes over)\n";
   }
   if (show_ranks == ShowRanks::no) return text;
   if (status.ranks.empty()) return text + "no rank told anything yet\n";
@@ -233,7 +225,7 @@ std::string status_json(RunStatus const& status) {
                       {"host", owner.host},
                       {"pid", owner.pid},
                       {"slurm_job", owner.slurm_job},
-                      {"silent_s", owner.silent_s}});
+                      {"is_alive", owner.is_alive}});
   }
   json ranks = json::array();
   for (Beat const& rank : status.ranks) ranks.push_back(json_of(to_message(rank)));

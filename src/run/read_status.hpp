@@ -16,7 +16,7 @@ struct LockOwner {
   std::string host;
   std::int64_t pid = 0;
   std::string slurm_job;
-  double silent_s = 0;  // since its last sign of life, by this machine's clock
+  bool is_alive = false;
 };
 
 /// What the files of a run folder say, of a running job or of a dead one. Nothing is locked or
@@ -36,7 +36,6 @@ struct RunStatus {
   std::uint64_t taken_out_before = 0;  // when the newest session began
   bool has_summary = false;            // the newest session came to its end
   std::optional<LastWords> end;        // how it ended, if it could tell
-  double end_age_s = 0;
   std::string stop_reason;
   std::vector<LockOwner> owners;
   std::vector<Beat> ranks;            // as they last told; those longest in their phase first

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <system_error>
@@ -118,22 +120,6 @@ OwnerNote parse_note(std::string const& text) {
   return note;
 }
 
-enum class Owner { alive, gone, silent };  // silent: it may come back
-
-Owner look_for_owner(std::string const& path) {
-  std::string const before = read_file(path);
-  OwnerNote const owner = parse_note(before);
-  if (owner.host == host_name() && owner.space == pid_space()) {
-    auto const began = process_begin_ticks(static_cast<pid_t>(owner.process));
-    return began && *began == owner.began ? Owner::alive : Owner::gone;
-  }
-  for (int i = 0; i < 3; ++i) {
-    std::this_thread::sleep_for(interval);
-    if (read_file(path) != before) return Owner::alive;
-  }
-  return slurm_runs(owner.job) ? Owner::alive : Owner::silent;
-}
-
 std::string describe(std::string const& path) {
   OwnerNote const owner = parse_note(read_file(path));
   if (owner.process == 0) return "an unknown job";
@@ -141,7 +127,37 @@ std::string describe(std::string const& path) {
          std::to_string(owner.process) + " on " + owner.host;
 }
 
+// Nothing where its process is none that this one could ask for.
+std::optional<LockOwnerState> look_for_process(OwnerNote const& owner) {
+  if (owner.host != host_name() || owner.space != pid_space()) return std::nullopt;
+  auto const began = process_begin_ticks(static_cast<pid_t>(owner.process));
+  return began && *began == owner.began ? LockOwnerState::alive : LockOwnerState::gone;
+}
+
 }  // namespace
+
+std::vector<LockOwnerState> look_for_owners(std::vector<std::string> const& paths) {
+  std::vector<std::string> before;
+  std::vector<std::optional<LockOwnerState>> known;
+  for (std::string const& path : paths) {
+    before.push_back(read_file(path));
+    known.push_back(look_for_process(parse_note(before.back())));
+  }
+  auto const is_unknown = [](auto const& state) { return !state; };
+  for (int i = 0; i < 3 && std::any_of(known.begin(), known.end(), is_unknown); ++i) {
+    std::this_thread::sleep_for(interval);
+    for (std::size_t n = 0; n < paths.size(); ++n) {
+      if (!known[n] && read_file(paths[n]) != before[n]) known[n] = LockOwnerState::alive;
+    }
+  }
+  std::vector<LockOwnerState> states;
+  for (std::size_t n = 0; n < paths.size(); ++n) {
+    bool const is_in_slurm = !known[n] && slurm_runs(parse_note(before[n]).job);
+    LockOwnerState const otherwise = is_in_slurm ? LockOwnerState::alive : LockOwnerState::silent;
+    states.push_back(known[n].value_or(otherwise));
+  }
+  return states;
+}
 
 RunLock::RunLock(std::string const& run_dir, std::string const& part) {
   std::filesystem::create_directories(work_folder(run_dir));
@@ -156,11 +172,11 @@ RunLock::RunLock(std::string const& run_dir, std::string const& part) {
   std::string const first = lock_text(owner_, 0);
   file_ = create_exclusively(path_, first);
   if (!file_) {
-    Owner const owner = look_for_owner(path_);
-    require(owner != Owner::alive, ExitCode::bad_input,
+    LockOwnerState const owner = look_for_owners({path_}).front();
+    require(owner != LockOwnerState::alive, ExitCode::bad_input,
             path_ + ": the run folder is in use (by " + describe(path_) +
                 ") wait for that job or end it, or give this one another run_dir");
-    has_unproven_predecessor_ = owner == Owner::silent;
+    has_unproven_predecessor_ = owner == LockOwnerState::silent;
     log_warning("taking over the lock of " + describe(path_) +
                 (has_unproven_predecessor_ ? ", which gave no sign of life" : ", which is gone"));
     std::filesystem::remove(path_);

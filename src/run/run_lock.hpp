@@ -14,6 +14,12 @@
 
 namespace ditbatch {
 
+/// What is known of a lock's owner; `silent` is one that may come back.
+enum class LockOwnerState { alive, gone, silent };
+/// The owners of some locks, by their processes or by counters that move while this waits, up to
+/// six seconds for all: clocks of two hosts are never compared.
+[[nodiscard]] std::vector<LockOwnerState> look_for_owners(std::vector<std::string> const& paths);
+
 /// At most one job works on a run folder (or on one part of it). The lock is a file made with an
 /// exclusive create that names its owner and carries a counter, which a thread of the owner moves
 /// on. A process of this host and PID namespace is asked for by its number and its begin: as long

@@ -1,11 +1,15 @@
 // What the files of a run folder say of a job that is not there to be asked.
 #define BOOST_TEST_MODULE read_status
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <filesystem>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "core/error.hpp"
 #include "output/publish.hpp"
@@ -102,7 +106,12 @@ BOOST_AUTO_TEST_CASE(a_job_that_failed_says_why_and_what_to_do) {
   words.rank = 1;
   words.read = "dumps";
   words.then = "start the same command again";
-  RunLock const left_behind(run.path(), "");  // as it is until it counts as gone
+  pid_t const child = ::fork();
+  if (child == 0) {
+    RunLock const left_behind(run.path(), "");
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
   write_last_words(words);
   RunStatus const status = read_status(run.path());
   BOOST_TEST(state_of(status) == "failed");
@@ -126,6 +135,28 @@ BOOST_AUTO_TEST_CASE(a_lock_that_moves_is_a_running_job) {
     BOOST_TEST(status.owners.front().pid == ::getpid());
     BOOST_TEST(has(status_text(status, ShowRanks::no), "job: process "));
   }
+  BOOST_TEST(state_of(read_status(run.path())) == "died");
+}
+
+// As this host's clock may be minutes ahead of that of the job's host, or behind it.
+BOOST_AUTO_TEST_CASE(a_job_of_another_host_lives_as_long_as_its_counter_moves) {
+  test::ScratchFolder const run("status");
+  write_session(run);
+  std::string const lock = run / ".work/lock";
+  auto const beat = [&](int counter) {
+    write_file(lock, json{{"host", "elsewhere"}, {"pid", 7}, {"counter", counter}}.dump());
+    auto const now = std::filesystem::file_time_type::clock::now();
+    std::filesystem::last_write_time(lock, now - std::chrono::seconds(60));
+  };
+  beat(1);
+  {
+    std::future<RunStatus> status =
+        std::async(std::launch::async, [&] { return read_status(run.path()); });
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    beat(2);
+    BOOST_TEST(state_of(status.get()) == "running");
+  }
+  std::filesystem::last_write_time(lock, std::filesystem::file_time_type::clock::now());
   BOOST_TEST(state_of(read_status(run.path())) == "died");
 }
 
@@ -189,17 +220,18 @@ BOOST_AUTO_TEST_CASE(states_follow_from_counts) {
   status.published = 10;
   status.failed = 0;
   BOOST_TEST(state_of(status) == "complete");
-  status.owners.push_back({"", "n1", 7, "", 3});
+  status.owners.push_back({"", "n1", 7, "", true});
   BOOST_TEST(state_of(status) == "running");
-  status.owners.front().silent_s = 16;
+  status.owners.front().is_alive = false;
   BOOST_TEST(state_of(status) == "complete");
   status.has_summary = false;
   status.end.emplace();
   status.end->code = ExitCode::lost_peer;
-  status.end_age_s = 6;
-  status.owners.front().silent_s = 4;  // it moved once more after its last words
   BOOST_TEST(state_of(status) == "failed");
-  status.end_age_s = 600;  // another job has the lock now
+  status.end->code = ExitCode::stopped;  // told in advance, and killed before its end
+  status.published = 7;
+  BOOST_TEST(state_of(status) == "stopped with 3 left");
+  status.owners.front().is_alive = true;  // another job has the lock now
   BOOST_TEST(state_of(status) == "running");
 }
 
