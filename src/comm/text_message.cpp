@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "comm/mpi_comm.hpp"
 
@@ -28,12 +29,17 @@ std::optional<ReceivedText> try_receive_text(MPI_Comm comm, int source, int tag)
 }
 
 std::optional<std::string> wait_for_text(MPI_Comm comm, int source, int tag, double limit_s) {
-  auto const until = std::chrono::steady_clock::now() + std::chrono::duration<double>(limit_s);
+  using Clock = std::chrono::steady_clock;
+  // A process that is suspended with its job waits for nobody meanwhile.
+  constexpr Clock::duration longest_step = std::chrono::seconds(1);
+  Clock::duration waited{};
+  Clock::time_point looked = Clock::now();
   auto pause = std::chrono::microseconds(20);
-  while (std::chrono::steady_clock::now() < until) {
+  while (waited < std::chrono::duration<double>(limit_s)) {
     if (auto received = try_receive_text(comm, source, tag)) return std::move(received->text);
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::microseconds(1000));
+    waited += std::min(Clock::now() - std::exchange(looked, Clock::now()), longest_step);
   }
   return std::nullopt;
 }

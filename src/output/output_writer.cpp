@@ -1,5 +1,6 @@
 #include "output/output_writer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <utility>
@@ -17,6 +18,7 @@ double seconds_since(std::int64_t begin_ns) {
 }
 
 constexpr std::uint16_t writer_thread = 1;
+constexpr double hurried_flush_s = 0.1;
 
 }  // namespace
 
@@ -55,9 +57,23 @@ double OutputWriter::append(ShardRow row) {
   ensure(end_ == End::none, "a finished writer takes no rows");
   queued_bytes_ += bytes;
   queue_.push_back(std::move(row));
+  is_flushed_ = false;
   lock.unlock();
   changed_.notify_all();
   return seconds_since(begin_ns);
+}
+
+void OutputWriter::flush_soon() {
+  {
+    std::scoped_lock const lock(mutex_);
+    is_hurried_ = true;
+  }
+  changed_.notify_all();
+}
+
+bool OutputWriter::is_flushed() {
+  std::scoped_lock const lock(mutex_);
+  return is_flushed_;
 }
 
 void OutputWriter::finish() {
@@ -75,7 +91,7 @@ void OutputWriter::run() {
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait_for(lock, std::chrono::seconds(1),
-                        [this] { return !queue_.empty() || end_ != End::none; });
+                        [this] { return !queue_.empty() || end_ != End::none || is_hurried_; });
       if (end_ == End::drop) return;
       if (queue_.empty() && end_ == End::finish) break;
       std::optional<ShardRow> row;
@@ -84,18 +100,24 @@ void OutputWriter::run() {
         queue_.pop_front();
       }
       std::uint64_t const bytes = row ? row->pixels.size() : 0;
+      Hurry const hurry = !is_hurried_ ? Hurry::no : queue_.empty() ? Hurry::now : Hurry::soon;
       lock.unlock();
       if (row) write(std::move(*row));
-      look_at_clocks();
+      look_at_clocks(hurry);
       lock.lock();
       queued_bytes_ -= bytes;  // only now: a row being written takes memory too
+      is_flushed_ = queue_.empty() && unflushed_bytes() == 0;
+      if (is_flushed_) is_hurried_ = false;
       changed_.notify_all();
     }
     lock.unlock();
+    look_at_clocks(Hurry::now);  // publishing one shard may take long: the others are safe first
     while (!open_.empty()) {
       std::string const size = open_.begin()->first;  // publishing ends the entry and its key
       publish(size);
     }
+    lock.lock();
+    is_flushed_ = true;
   } catch (Error const& error) {
     std::string const needed = error.code() == ExitCode::io ? needed_text() : "";
     std::scoped_lock const lock(mutex_);
@@ -142,11 +164,12 @@ void OutputWriter::write(ShardRow row) {
     ShardFile file =
         ShardFile::create(path, {row.version, row.width, row.height, options_.output.compression,
                                  options_.phase_names, options_.models});
-    found = open_.emplace(size, OpenShard{std::move(file), 0, 0, now_ns(), now_ns()}).first;
+    found = open_.emplace(size, OpenShard{std::move(file), 0, 0, 0, now_ns(), now_ns()}).first;
   }
   OpenShard& shard = found->second;
   shard.file.append(row);
   shard.bytes += row.pixels.size();
+  shard.unflushed_bytes += row.pixels.size();
   if (is_constant(row) && constant_images_++ == 0) {
     log_warning(image_name({row.id, row.index}) +
                 ": the image is constant, all its bytes are the same (a broken checkpoint, or "
@@ -158,13 +181,23 @@ void OutputWriter::write(ShardRow row) {
   if (full) publish(size);
 }
 
-void OutputWriter::look_at_clocks() {
+std::uint64_t OutputWriter::unflushed_bytes() const {
+  std::uint64_t bytes = 0;
+  for (auto const& [size, shard] : open_) bytes += shard.unflushed_bytes;
+  return bytes;
+}
+
+// What can be lost is bounded in seconds, and in bytes: whoever is told to hurry has a second.
+void OutputWriter::look_at_clocks(Hurry hurry) {
+  bool const flush_all = hurry == Hurry::now || unflushed_bytes() >= options_.unflushed_bytes;
+  double const flush_s = hurry == Hurry::no ? options_.output.flush_s
+                                            : std::min(options_.output.flush_s, hurried_flush_s);
   std::vector<std::string> old;
   for (auto& [size, shard] : open_) {
-    if (seconds_since(shard.opened_ns) >= options_.output.shard_s) {
+    if (hurry == Hurry::no && seconds_since(shard.opened_ns) >= options_.output.shard_s) {
       old.push_back(size);
-    } else if (shard.file.rows() > shard.verified_rows &&
-               seconds_since(shard.flushed_ns) >= options_.output.flush_s) {
+    } else if (shard.unflushed_bytes > 0 &&
+               (flush_all || seconds_since(shard.flushed_ns) >= flush_s)) {
       flush(shard);
     }
   }
@@ -183,6 +216,7 @@ void OutputWriter::flush(OpenShard& shard) {
                 " is broken after a flush: " + broken +
                 " (what was read back is not what was written) check the file system");
   }
+  shard.unflushed_bytes = 0;
   shard.flushed_ns = now_ns();
 }
 

@@ -46,11 +46,13 @@ struct WriterOptions {
   std::vector<std::string> phase_names;
   std::string models = "[]";                              // ShardOptions::models
   std::uint64_t queue_bytes = std::uint64_t{512} << 20U;  // pixels that may wait
+  // Pixels that are written and not flushed: so few that a flush takes less than a second.
+  std::uint64_t unflushed_bytes = std::uint64_t{32} << 20U;
 };
 
 /// Writes rows into shards on a thread of its own: one open shard an image size, flushed and
-/// verified every flush_s, published by size, age or count. An error on the thread is thrown by the
-/// next call.
+/// verified every flush_s or `unflushed_bytes`, published by size, age or count. An error on the
+/// thread is thrown by the next call.
 class OutputWriter {
  public:
   OutputWriter(WriterOptions options, PublishGate& gate, Trace& trace);
@@ -61,6 +63,10 @@ class OutputWriter {
 
   /// Hands a row over, and returns the seconds it had to wait for room in the queue.
   double append(ShardRow row);
+  /// All that was handed over is to be flushed now. Does not wait. From any thread.
+  void flush_soon();
+  /// Whether nothing that was handed over would be lost if the process ended here.
+  [[nodiscard]] bool is_flushed();
   /// Throws what went wrong on the thread, if anything did.
   void check();
   /// Writes and publishes everything. The writer takes no rows afterwards.
@@ -72,6 +78,7 @@ class OutputWriter {
   struct OpenShard {
     ShardFile file;
     std::uint64_t bytes = 0;
+    std::uint64_t unflushed_bytes = 0;
     std::uint64_t verified_rows = 0;  // flushed and read back
     std::int64_t opened_ns = 0;
     std::int64_t flushed_ns = 0;
@@ -79,9 +86,11 @@ class OutputWriter {
   void run();
   void write(ShardRow row);
   [[nodiscard]] int version_for(ShardRow const& row);
+  [[nodiscard]] std::uint64_t unflushed_bytes() const;
   void flush(OpenShard& shard);
   void publish(std::string const& size);
-  void look_at_clocks();
+  enum class Hurry { no, soon, now };  // soon: more rows wait, which one flush may take along
+  void look_at_clocks(Hurry hurry);
   void rethrow();
   /// How much space the images need that are not published, for the message about a full disk.
   [[nodiscard]] std::string needed_text();
@@ -98,6 +107,8 @@ class OutputWriter {
   std::condition_variable changed_;
   std::deque<ShardRow> queue_;
   std::uint64_t queued_bytes_ = 0;
+  bool is_hurried_ = false;  // until all is flushed
+  bool is_flushed_ = true;
   enum class End { none, finish, drop } end_ = End::none;
   std::exception_ptr error_;
   std::thread thread_;

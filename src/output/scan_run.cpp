@@ -1,6 +1,9 @@
 #include "output/scan_run.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -120,6 +123,16 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows,
   return copy;
 }
 
+// A new file's first page is held back until its first flush (journaled_file.hpp): a job that ended
+// before that left zeros there, and lost nothing that it had promised.
+bool was_never_flushed(std::string const& partial) {
+  std::array<char, 8> signature{};
+  naming_file(partial, [&] {
+    read_at(open_file(partial, O_RDONLY).get(), signature.data(), signature.size(), 0);
+  });
+  return signature == std::array<char, 8>{};
+}
+
 // A file that the system does not let us open is an error; one that HDF5 cannot read was cut off
 // before its first flush: later ones happen as a whole or not at all. Only for reading: a refused
 // write, on a full disk, would look the same. A job that ended between making the file read-only
@@ -127,6 +140,7 @@ std::string finish_with(ShardFile shard, std::vector<std::uint64_t> const& rows,
 std::optional<ShardFile> open_partial(std::string const& partial) {
   naming_file(partial, [&] { make_writable(partial); });
   recover_file(partial);
+  if (was_never_flushed(partial)) return std::nullopt;
   try {
     return ShardFile::open(partial, H5Access::read);
   } catch (Error const& error) {

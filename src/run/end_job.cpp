@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "comm/mpi_comm.hpp"
@@ -13,6 +14,7 @@
 #include "core/log.hpp"
 #include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
+#include "supervise/signals.hpp"
 
 namespace ditbatch {
 
@@ -36,9 +38,30 @@ std::string then_after_stop(std::string const& run_dir) {
          "start the same command again; it goes on where this one ended";
 }
 
+// Of a job that goes on when it is started again.
+LastWords words_after_stop(std::string const& reason, std::size_t left, std::string const& run_dir,
+                           std::string const& read) {
+  LastWords words;
+  words.code = ExitCode::stopped;
+  words.cause = "stopped by " + reason + ", " + std::to_string(left) + " images left";
+  words.read = read;
+  words.then = then_after_stop(run_dir);
+  return words;
+}
+
+// Of a job that was told to stop and goes on for now; it may not come to its end.
+LastWords words_in_advance(int signal, JobStart const& start, WorkCounts const& counts) {
+  std::size_t const left = counts.total + start.office->folder.beyond_limit - counts.done -
+                           counts.appended - counts.failed;
+  return words_after_stop(signal_name(signal), left, start.input.config.job.run_dir,
+                          start.paths.folder);
+}
+
 // How the job came to its end, for end.json.
 LastWords words_for(ExitCode code, JobSummary const& summary, std::string const& run_dir,
                     SessionPaths const& paths) {
+  if (code == ExitCode::stopped)
+    return words_after_stop(summary.stop_reason, images_left(summary), run_dir, paths.summary);
   LastWords words;
   words.code = code;
   words.read = paths.summary;
@@ -46,10 +69,6 @@ LastWords words_for(ExitCode code, JobSummary const& summary, std::string const&
     words.cause = "given up with " + std::to_string(images_left(summary)) +
                   " images left: " + summary.given_up;
     words.then = "mend the cause (failed.jsonl and logs/ tell more), and start with --retry-failed";
-  } else if (code == ExitCode::stopped) {
-    words.cause = "told to stop by " + summary.stop_reason + " with " +
-                  std::to_string(images_left(summary)) + " images left";
-    words.then = then_after_stop(run_dir);
   } else if (code == ExitCode::failed_records) {
     words.cause = "more records failed than [limits] allow_failed";
     words.then = "see failed.jsonl in the run folder, and run with --retry-failed";
@@ -74,6 +93,31 @@ ExitCode end_without_work(RunConfig const& config, JobStart const& start) {
            (folder.taken_out > 0 ? ", " + std::to_string(folder.taken_out) + " taken out" : ""));
   JobSummary nothing_made;
   return exit_code_of(config, nothing_made, folder);
+}
+
+std::shared_ptr<void> hear_of_trouble(JobStart const& start, Workplace& work, ReplicaLeader* leader,
+                                      WorkServer* server) {
+  Watchdog::SignalHooks hooks;
+  if (leader != nullptr) {
+    hooks.flush = [leader] { leader->flush_soon(); };
+    hooks.is_flushed = [leader] { return leader->is_flushed(); };
+  }
+  if (server != nullptr) {
+    hooks.told_to_stop = [&start, server](int signal) {
+      log_info(
+          "told to stop by " + signal_name(signal) +
+          ": the images in hand are finished first; after SIGINT or SIGTERM another ends at once");
+      write_last_words(words_in_advance(signal, start, server->counts()));
+    };
+  }
+  work.watchdog.set_hooks(std::move(hooks));
+  RunLock* const lock = start.office ? &start.office->folder.lock() : nullptr;
+  if (lock != nullptr)
+    lock->when_lost([&work](std::exception const& error) { work.watchdog.end_job(error); });
+  return {&work.watchdog, [lock](Watchdog* told) {
+            if (lock != nullptr) lock->when_lost(nullptr);
+            told->set_hooks({});
+          }};
 }
 
 void drain(Supervision& supervision, ReplicaLeader* leader, WorkServer* server) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "config/run_config.hpp"
@@ -14,6 +15,13 @@ namespace ditbatch {
 
 /// The end of a job whose images are all published (or known to fail), before a model is loaded.
 [[nodiscard]] ExitCode end_without_work(RunConfig const& config, JobStart const& start);
+
+/// As long as this lives signals and a lost lock are heard: what is finished is flushed when little
+/// time may be left, end.json says at once that the job was told to stop, in case it is killed
+/// before its end, and a lost lock ends it. `leader` and `server` outlive it, and are null where
+/// there is none.
+[[nodiscard]] std::shared_ptr<void> hear_of_trouble(JobStart const& start, Workplace& work,
+                                                    ReplicaLeader* leader, WorkServer* server);
 
 /// Waits until everything is out of the writers of all ranks. `leader` and `server` are null where
 /// there is none. Collective.

@@ -14,6 +14,7 @@
 #include "queue/lease_message.hpp"
 #include "run/model_provenance.hpp"
 #include "run/record_row.hpp"
+#include "supervise/signals.hpp"
 
 namespace ditbatch {
 
@@ -59,6 +60,7 @@ void ReplicaLeader::append(Lease const& lease, LedImage image) {
   row.timing_s = std::move(image.timing_s);
   row.device_ms = std::move(image.device_ms);
   writer_wait_s_ += writer_.append(std::move(row));
+  if (stop_signal() != 0) flush_soon();  // how much time is left is not known
 }
 
 void ReplicaLeader::finish() {

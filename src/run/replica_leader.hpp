@@ -40,6 +40,9 @@ class ReplicaLeader {
     std::vector<float> device_ms;
   };
   void append(Lease const& lease, LedImage image);
+  /// What was appended is to be flushed now. Does not wait. From any thread, as is_flushed().
+  void flush_soon() { writer_.flush_soon(); }
+  [[nodiscard]] bool is_flushed() { return writer_.is_flushed(); }
   /// Publishes what is left and says goodbye to the queue.
   void finish();
   /// How long append() was held up by a full queue.

@@ -61,14 +61,6 @@ std::unique_ptr<WorkServer> open_queue(Office& office, JobInput const& input, Wo
                                       server);
 }
 
-// As long as this lives a lost lock ends the job; it ends before the workplace, the lock after it.
-std::shared_ptr<void> tell_of_lost_lock(JobStart const& start, Workplace& work) {
-  if (!start.office) return nullptr;
-  RunLock& lock = start.office->folder.lock();
-  lock.when_lost([&work](std::exception const& error) { work.watchdog.end_job(error); });
-  return {&lock, [](RunLock* told) { told->when_lost(nullptr); }};
-}
-
 ImageBatch batch_of(std::vector<Lease> const& leases) {
   ImageBatch batch;
   for (Lease const& lease : leases) batch.records.push_back(lease.record);
@@ -134,7 +126,6 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
 
   // The straight line: records from the queue to their shards, a batch at a time.
   std::unique_ptr<WorkServer> server;  // ends before the communicators
-  std::shared_ptr<void> const told_of_lock = tell_of_lost_lock(start, work);
   std::optional<ProgressLine> progress;
   if (start.office) {
     server = open_queue(*start.office, input, work);
@@ -147,6 +138,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
     leader = std::make_unique<ReplicaLeader>(input, part_name(options.part), start.session, device,
                                              comms, work.trace);
   }
+  std::shared_ptr<void> ears = hear_of_trouble(start, work, leader.get(), server.get());
   double first_image_s = 0;
   clock.enter(Phase::wait);
   while (true) {
@@ -169,6 +161,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
 
   // Everything out of the writers, then the reports.
   drain(supervision, leader.get(), server.get());
+  ears.reset();  // how the job ended is told below
   progress.reset();
   GpuUse const gpu = gpu_use.finish(work.trace);
   trace_file.finish();

@@ -7,6 +7,7 @@
 #include "core/trace.hpp"
 #include "output/run_paths.hpp"
 #include "run/allocation_end.hpp"
+#include "supervise/signals.hpp"
 
 namespace ditbatch {
 
@@ -32,7 +33,7 @@ StopRequest::StopRequest(Options options, std::atomic<int> const& signal)
 bool StopRequest::must_stop() {
   if (!reason_.empty()) return true;
   if (signal_ != 0) {
-    reason_ = "signal " + std::to_string(signal_);
+    reason_ = signal_name(signal_);
     return true;
   }
   double const now_s = steady_s();

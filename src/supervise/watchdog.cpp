@@ -82,7 +82,8 @@ Watchdog::Watchdog(Options options, Activity& activity, Trace const& trace)
       activity_(activity),
       trace_(trace),
       comm_(duplicate(options_.comm)),  // comm: all ranks
-      beat_s_(std::clamp(options_.limits.phase_s / 10, 0.1, 5.0)) {
+      beat_s_(std::clamp(options_.limits.phase_s / 10, 0.1, 5.0)),
+      looked_ns_(now_ns()) {
   // comm: all ranks
   std::vector<std::string> const hosts = all_gather_strings(comm_.get(), options_.host);
   // Whoever never sends a sign of life counts as silent since now.
@@ -129,10 +130,10 @@ void Watchdog::run() noexcept {
 // else it would hold the rest in MPI_Finalize.
 void Watchdog::watch() {
   bool has_said_farewell = false;
-  std::int64_t looked_ns = now_ns();
+  looked_ns_ = now_ns();
   while (true) {
     std::this_thread::sleep_for(tick);
-    forgive_pause(std::exchange(looked_ns, now_ns()));
+    hear_signals(forgive_pause());
     receive_beats();
     if (take_dump_request()) dump("SIGUSR2");
     if (is_ending_) {
@@ -153,14 +154,39 @@ void Watchdog::watch() {
 }
 
 // A job that was suspended as a whole and goes on (gang scheduling, a laptop's lid) finds clocks
-// that ran while nobody could send or work: that time counts for nothing.
-void Watchdog::forgive_pause(std::int64_t looked_ns) {
-  double const pause_s = seconds_since(looked_ns);
-  if (pause_s < std::max(1.0, beat_s_)) return;
-  auto const pause_ns = static_cast<std::int64_t>(pause_s * 1e9);
+// that ran while nobody could send or work: that time counts for nothing. -> whether there was any
+// since the last call.
+bool Watchdog::forgive_pause() {
+  std::int64_t const before_ns = std::exchange(looked_ns_, now_ns());
+  std::int64_t const pause_ns = looked_ns_ - before_ns;
+  if (static_cast<double>(pause_ns) * 1e-9 < std::max(1.0, beat_s_)) return false;
   activity_.forgive(pause_ns);
+  if (told_rank_0_ns_) *told_rank_0_ns_ += pause_ns;
   std::scoped_lock const lock(mutex_);
   for (auto& [rank, seen] : seen_) seen.came_ns += pause_ns;
+  return true;
+}
+
+void Watchdog::set_hooks(SignalHooks hooks) {
+  std::scoped_lock const lock(hooks_mutex_);
+  hooks_ = std::move(hooks);
+}
+
+void Watchdog::hear_signals(bool has_paused) {
+  // Who was stopped is told to continue as well, and has lost no time.
+  bool const is_warned = take_continuation() && !has_paused;
+  bool const must_flush = take_hurry() || is_warned;
+  std::scoped_lock const lock(hooks_mutex_);
+  if (must_flush && hooks_.flush) hooks_.flush();
+  if (end_signal() != 0 && (!hooks_.is_flushed || hooks_.is_flushed())) ::_exit(128 + end_signal());
+  if (job_signal_ == 0 || has_told_of_stop_ || !hooks_.told_to_stop) return;
+  has_told_of_stop_ = true;
+  hooks_.told_to_stop(job_signal_);
+}
+
+void Watchdog::hear_stop(int signal) {
+  job_signal_ = signal;
+  if (options_.on_stop_signal) options_.on_stop_signal(signal);
 }
 
 std::vector<SeenBeat> Watchdog::seen_beats() const {
@@ -225,7 +251,7 @@ void Watchdog::send_beats() {
   }
   if (options_.rank != 0) return;
   told_signal_ = own_signal;
-  if (own_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(own_signal);
+  if (own_signal != 0) hear_stop(own_signal);
 }
 
 void Watchdog::receive_beats() {
@@ -237,7 +263,7 @@ void Watchdog::receive_beats() {
       auto const seen = seen_.find(message->source);
       if (seen != seen_.end()) seen->second = {beat, now_ns()};
     }
-    if (beat.stop_signal != 0 && options_.on_stop_signal) options_.on_stop_signal(beat.stop_signal);
+    if (beat.stop_signal != 0 && options_.rank == 0) hear_stop(beat.stop_signal);
   }
   // comm: all ranks
   while (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, farewell_tag)) {
@@ -257,6 +283,11 @@ void Watchdog::receive_beats() {
 
 void Watchdog::look_for_trouble() {
   std::vector<SeenBeat> beats = seen_beats();
+  Activity::View const view = activity_.view();
+  Beat const own = own_beat();
+  double const unanswered_s = told_rank_0_ns_ ? seconds_since(*told_rank_0_ns_) : 0;
+  // Suspended since the last look at the clock, it would take its own pause for another's silence.
+  if (forgive_pause()) return;
   if (auto const silent = find_silent(beats, options_.limits.phase_s)) {
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.1f s", silent->silent_s);
@@ -264,8 +295,6 @@ void Watchdog::look_for_trouble() {
                where_text(silent->beat) + " (its process is stopped, or its host is lost)",
            {silent->beat});
   }
-  Activity::View const view = activity_.view();
-  Beat const own = own_beat();
   bool const is_late = view.limit_s > 0 && own.in_phase_s > view.limit_s;
   if (options_.rank == 0) {
     std::optional<Beat> late = is_late ? std::optional(own) : std::nullopt;
@@ -281,7 +310,7 @@ void Watchdog::look_for_trouble() {
   } else if (!told_rank_0_ns_) {
     send(0, suspect_tag, to_message(own));
     told_rank_0_ns_ = now_ns();
-  } else if (seconds_since(*told_rank_0_ns_) > options_.limits.phase_s + 2 * dump_wait_s) {
+  } else if (unanswered_s > options_.limits.phase_s + 2 * dump_wait_s) {
     // Rank 0 knows the others, but may be the one that is stuck; rank 1 would have seen that.
     accuse("stuck: " + where_text(own) + "; rank 0 does not answer", {});
   }

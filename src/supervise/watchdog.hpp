@@ -63,13 +63,24 @@ class Watchdog {
   /// whoever waits, exits with the error's code. From any thread.
   [[noreturn]] void end_job(std::exception const& error) noexcept;
 
+  /// Whom signals of this process are told, on the watchdog's thread.
+  struct SignalHooks {
+    std::function<void()> flush;            // what is finished is to be made durable; does not wait
+    std::function<bool()> is_flushed;       // whether it is
+    std::function<void(int)> told_to_stop;  // on rank 0, once: by which signal some rank was
+  };
+  /// When this returns, nobody of before is told any more.
+  void set_hooks(SignalHooks hooks);
+
   /// What every rank does, as JSON; on rank 0.
   [[nodiscard]] std::string ranks_json() const;
 
  private:
   void run() noexcept;
   void watch();
-  void forgive_pause(std::int64_t looked_ns);
+  [[nodiscard]] bool forgive_pause();
+  void hear_signals(bool has_paused);
+  void hear_stop(int signal);
   [[nodiscard]] Beat own_beat() const;
   void send(int rank, int tag, std::string text);
   void receive_beats();
@@ -86,7 +97,10 @@ class Watchdog {
   UniqueMpiComm comm_;
   double beat_s_;
   std::int64_t next_beat_ns_ = 0;
-  int told_signal_ = 0;                         // the signal to stop that rank 0 knows of
+  std::int64_t looked_ns_;  // at the clock, for the last time
+  int told_signal_ = 0;     // the signal to stop that rank 0 knows of
+  int job_signal_ = 0;      // on rank 0: of some rank
+  bool has_told_of_stop_ = false;
   std::optional<std::int64_t> told_rank_0_ns_;  // that this rank exceeds its limit
   struct Outgoing {
     std::string text;
@@ -104,6 +118,8 @@ class Watchdog {
   };
   std::map<int, Seen> seen_;  // by rank: whose signs of life come here, until their farewell
   [[nodiscard]] std::vector<SeenBeat> seen_beats() const;
+  std::mutex hooks_mutex_;  // guards the hooks, also while they are called
+  SignalHooks hooks_;
   std::atomic<bool> is_ending_{false};
   std::atomic<bool> is_unwinding_{false};
   std::thread thread_;

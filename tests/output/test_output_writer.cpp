@@ -223,6 +223,31 @@ BOOST_AUTO_TEST_CASE(rows_are_flushed_in_time) {
   writer.finish();
 }
 
+// Long before flush_s: when told to, and as soon as much is unflushed.
+BOOST_AUTO_TEST_CASE(rows_are_flushed_when_little_time_may_be_left) {
+  for (bool const is_told : {true, false}) {
+    ScratchFolder const run;
+    Gate gate;
+    Trace trace;
+    WriterOptions options = options_for(run);
+    if (!is_told) options.unflushed_bytes = make_row(0).pixels.size() * 4;
+    OutputWriter writer(options, gate, trace);
+    for (unsigned i = 0; i < 4; ++i) writer.append(make_row(i));
+    if (is_told) writer.flush_soon();
+    BOOST_TEST(comes_true([&] { return writer.is_flushed(); }));
+    std::vector<std::string> const partials = scan_run(run.text(), "").partials;
+    BOOST_REQUIRE(partials.size() == 1);
+    fs::create_directories(run / "copy");
+    fs::copy_file(partials[0], run / "copy/partial.h5");
+    RunContents contents;
+    BOOST_TEST(salvage_partial(run / "copy/partial.h5", run / "copy", "", contents).kept_rows == 4);
+    writer.append(make_row(4));
+    BOOST_TEST(!writer.is_flushed());
+    writer.finish();
+    BOOST_TEST(writer.is_flushed());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(rows_are_written_in_the_version_of_the_folder) {
   for (int const version : {1, 2}) {
     ScratchFolder const run;

@@ -23,10 +23,10 @@ PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = 24
 
 
-def write_job(name, flush_s=0):
+def write_job(name, flush_s=0, steps=4):
     folder = WORK / name
     folder.mkdir(parents=True)
-    records = [dict(id=f"r{i}", prompt=f"a fox {i}", width=96 + 16 * (i % 2), height=96, steps=4, seed=i) for i in range(RECORDS)]
+    records = [dict(id=f"r{i}", prompt=f"a fox {i}", width=96 + 16 * (i % 2), height=96, steps=steps, seed=i) for i in range(RECORDS)]
     (folder / "manifest.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
     (folder / "job.toml").write_text(
         f'[job]\nmanifest = "manifest.jsonl"\nrun_dir = "run"\n[model]\npath = "{WORK / "pipeline"}"\ndtype = "fp32"\n'
@@ -104,6 +104,76 @@ def stopped_in_a_batch(expected):
     run(folder, 2, "--set", "runtime.batch_size=3")
     assert hashes(folder / "run") == expected, "stopped in a batch"
     return len(made)
+
+
+def alone(folder, stdout=None, stderr=subprocess.PIPE):
+    """Without a launcher."""
+    give_to_user(PROGRAM, folder)
+    return subprocess.Popen([*prefix_for(PROGRAM), PROGRAM, "run", folder / "job.toml"], stdout=stdout, stderr=stderr, text=True)
+
+
+def end_of(folder):
+    return json.loads(sorted((folder / "run" / "sessions").glob("*/end.json"))[-1].read_text())
+
+
+def wait_for_end_file(folder):
+    until = time.monotonic() + 30
+    while not list((folder / "run" / "sessions").glob("*/end.json")):
+        assert time.monotonic() < until, "it does not say that it was told to stop"
+        time.sleep(0.02)
+
+
+def interrupted(expected):
+    """By Ctrl-C: once, twice, and through mpirun, which leaves its ranks two seconds."""
+    folder = write_job("interrupted", flush_s=600)
+    process = alone(folder)
+    wait_for_work(folder)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    made = len(hashes(folder / "run"))
+    assert process.returncode == 75 and 0 < made < RECORDS, errors
+    assert f"cause: stopped by SIGINT, {RECORDS - made} images left" in errors and "then: start the same command again" in errors, errors
+    assert end_of(folder)["cause"] == f"stopped by SIGINT, {RECORDS - made} images left"
+    # Whoever reads what it prints may go.
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = alone(folder, writer, writer)
+    os.close(writer)
+    assert process.wait(60) == 0
+    assert hashes(folder / "run") == expected, "interrupted"
+
+    folder = write_job("interrupted-twice", steps=1000)
+    process = alone(folder)
+    while not list(folder.glob("run/sessions/*/session.json")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGHUP)
+    wait_for_end_file(folder)  # told at once, since it may be killed
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    said = subprocess.run([PROGRAM, "status", folder / "run"], capture_output=True, text=True).stdout
+    assert process.returncode == 130 and said.startswith(f"stopped with {RECORDS} left") and "stopped by SIGHUP" in said, errors + said
+
+    folder = write_job("interrupted-mpirun", flush_s=600, steps=40)
+    process = start(folder, 2)
+    wait_for_work(folder)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert end_of(folder)["cause"].startswith("stopped by SIGTERM, "), errors
+    errors = run(folder, 2, "--limit", "1")
+    assert "damaged" not in errors and hashes(folder / "run"), errors
+    return made
+
+
+def suspended():
+    """As a whole, for longer than a rank may be silent."""
+    folder = write_job("suspended", steps=20)
+    process = start(folder, 2, "--limit=8", "--set=limits.phase_s=4", "--set=limits.io_s=4")
+    wait_for_work(folder)
+    subprocess.run(["pkill", "-STOP", "-f", f"{PROGRAM} run {folder / 'job.toml'}"])
+    time.sleep(6)
+    subprocess.run(["pkill", "-CONT", "-f", f"{PROGRAM} run {folder / 'job.toml'}"])
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
 
 
 def stopped_by_time():
@@ -186,6 +256,8 @@ def changed_record_is_refused():
 
 
 def main():
+    for kind in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(kind, signal.SIG_DFL)  # ignored in a script's background job, and in all that it starts
     shutil.rmtree(WORK, ignore_errors=True)
     copy_pipeline("a", "dev", "legacy", 1, WORK / "pipeline")
     undisturbed = write_job("undisturbed")
@@ -195,6 +267,8 @@ def main():
     print("killed and resumed, sessions:", killed(expected))
     print("stopped by a file, exit code and images:", *stopped_by_file(expected))
     print("stopped in a batch, images:", stopped_in_a_batch(expected))
+    print("interrupted, images:", interrupted(expected))
+    suspended()
     stopped_by_time()
     started_twice()
     parts_fill_one_folder(expected)
