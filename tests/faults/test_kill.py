@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Jobs that are killed by SIGKILL at random instants, any rank or all of them, several times, and resumed with another
-number of ranks until they are complete: no record lost, none doubled, every pixel as in the undisturbed run.
+"""Jobs that get SIGKILL, SIGINT, SIGTERM or SIGHUP at random instants, mpirun, any rank or all of them, several times, and
+are resumed with another number of ranks until they are complete: no record lost, none doubled, every pixel as in the
+undisturbed run, and of finished images no more made again than those of the last flush_s before SIGKILL, or of the last
+second before another signal.
 
-    test_kill.py DITBATCH MPIRUN_SH WORK_DIR [RUNS [SEED]]
+    test_kill.py DITBATCH_FAULTY MPIRUN_SH WORK_DIR [RUNS [SEED]]
 
 DITBATCH_KILL_RUNS and DITBATCH_KILL_SEED count more than the arguments. What was killed when is in WORK_DIR/kill.log.
 """
@@ -48,53 +50,98 @@ def ranks_of(made):
     return found
 
 
-def kill_somebody(made, rng):
+def disturb(made, mpirun, rng):
+    """-> the signal (None: nobody was there), whom it was sent to"""
     ranks = ranks_of(made)
+    kind = rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+    choice = rng.random()
     if not ranks:
-        return "nobody"
-    if rng.random() < 0.4:
+        return None, "nobody"
+    if choice < 0.4 and kind == signal.SIGKILL:
         made.kill_all()
-        return "all"
-    rank = rng.choice(sorted(ranks))
-    try:
-        os.kill(ranks[rank], signal.SIGKILL)
-    except ProcessLookupError:
-        return "nobody"
-    return f"rank {rank}"
+        return kind, "all"
+    if choice < 0.6 and kind != signal.SIGKILL:
+        targets, whom = ([mpirun.pid], "mpirun") if choice < 0.4 else (ranks.values(), "all ranks")
+    else:
+        rank = rng.choice(sorted(ranks))
+        targets, whom = [ranks[rank]], f"rank {rank}"
+    for pid in targets:
+        try:
+            os.kill(pid, kind)
+        except ProcessLookupError:
+            pass
+    return kind, whom
+
+
+def finished(log):
+    """-> {record: when its image was made, by the last rank of its replica}"""
+    times = {}
+    for line in log.read_text().splitlines() if log.exists() else ():
+        when, records = line.split(" ")
+        for record in records.split(","):
+            times[record] = max(times.get(record, 0), int(when) * 1e-9)
+    return times
+
+
+def most_lost_s(starts, flush_s, story):
+    """How long before a signal (not SIGKILL) an image was finished that had to be made again, at most. starts: for each, what it
+    finished, and by which signal it was ended when."""
+    most = 0
+    for i, (made, kind, when) in enumerate(starts):
+        again = {record for later, _, _ in starts[i + 1:] for record in later}
+        lost_s = max((when - made[record] for record in again & made.keys()), default=0)
+        # A writer with nothing to do looks at its clock once a second.
+        assert lost_s < (flush_s + 2 if kind == signal.SIGKILL else 1), f"{lost_s:.2f} s of finished work lost\n{story}"
+        if kind != signal.SIGKILL:
+            most = max(most, lost_s)
+    return most
 
 
 def one_run(number, expected, length_s):
+    """-> its story, most_lost_s()"""
     rng = random.Random(SEED * 100000 + number)
-    limits = f"[output]\nflush_s = {rng.choice((0, 0, 0.2))}\nimages_per_shard = {rng.choice((1, 3, 5, 100))}\n"
+    flush_s = rng.choice((0, 0.2, 60))
+    limits = f"[output]\nflush_s = {flush_s}\nimages_per_shard = {rng.choice((1, 3, 5, 100))}\n"
     batch = [f"--set=runtime.batch_size={rng.choice((1, 1, 2, 5))}"]
     made = FaultJob(PROGRAM, MPIRUN, WORK / f"run-{number}", WORK / "pipeline", RECORDS, limits)
-    story = []
-    for _ in range(rng.randint(1, 4)):
+    story, starts, errors = [f"flush_s {flush_s}"], [], ""
+    for start in range(rng.randint(1, 4)):
         mesh = rng.choice(MESHES)
         ranks = rng.choice(sizes_of(mesh))
-        process = made.start(ranks, *mesh, *batch)
+        log = made.folder / f"finished-{start}"
+        process = made.start(ranks, *mesh, *batch, settings=dict(DITBATCH_FINISHED=log))
         # From the first instant on, now and then; mostly while images are made.
         wait_s = rng.random() * length_s if rng.random() < 0.3 else 0.45 + rng.random() * length_s
         try:
-            process.communicate(timeout=wait_s)
+            errors += process.communicate(timeout=wait_s)[1]
             story.append(f"{ranks} ranks: done")
+            starts.append((finished(log), None, time.time()))
         except subprocess.TimeoutExpired:
-            killed = kill_somebody(made, rng)
-            process.communicate(timeout=60)
+            when = time.time()
+            kind, whom = disturb(made, process, rng)
+            errors += process.communicate(timeout=60)[1]
             made.wait_until_gone(20)
-            story.append(f"{ranks} ranks: {killed} killed after {wait_s:.2f} s, {len(made.hashes())} published")
+            starts.append((finished(log), kind, when))
+            name = kind.name if kind else "no signal"
+            story.append(f"{ranks} ranks: {name} to {whom} after {wait_s:.2f} s, exit {process.returncode}, {len(made.hashes())} published")
     mesh = rng.choice(MESHES)
     ranks = rng.choice(sizes_of(mesh))
-    made.run(ranks, *mesh, *batch)
+    log = made.folder / "finished-last"
+    errors += made.run(ranks, *mesh, *batch, settings=dict(DITBATCH_FINISHED=log))[0]
     story.append(f"{ranks} ranks: completed")
+    starts.append((finished(log), None, time.time()))
+    assert "damaged" not in errors, f"run {number}: {errors}\n{story}"
+    lost_s = most_lost_s(starts, flush_s, story)
     assert made.hashes() == expected, f"run {number}: lost, doubled or other images\n{story}"  # hashes() refuses doubles
     done = subprocess.run([PROGRAM, "verify", made.folder / "run"], capture_output=True, text=True)
     assert done.returncode == 0, f"run {number}: {done.stdout}{done.stderr}\n{story}"
     shutil.rmtree(made.folder)
-    return "; ".join(story)
+    return "; ".join(story), lost_s
 
 
 def main():
+    for kind in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(kind, signal.SIG_DFL)  # ignored in a script's background job, and in all that it starts
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
     copy_pipeline("d", "dev", "json", 5, WORK / "pipeline")
@@ -104,12 +151,14 @@ def main():
         length_s = max(seconds for _, seconds in pool.map(lambda made: made.run(2), undisturbed))
         expected = undisturbed[0].hashes()
         assert len(expected) == len(RECORDS)
-        begun = time.monotonic()
-        for number, story in enumerate(pool.map(lambda number: one_run(number, expected, length_s), range(RUNS))):
+        begun, most_s = time.monotonic(), 0
+        for number, (story, lost_s) in enumerate(pool.map(lambda number: one_run(number, expected, length_s), range(RUNS))):
+            most_s = max(most_s, lost_s)
             line = f"run {number}, seed {SEED}: {story}"
             print(line, flush=True)
             print(line, file=log, flush=True)
-    print(f"{RUNS} runs, seed {SEED}, {time.monotonic() - begun:.0f} s: 0 records lost, 0 doubled, all hashes equal")
+    print(f"{RUNS} runs, seed {SEED}, {time.monotonic() - begun:.0f} s: 0 records lost, 0 doubled, all hashes equal; of what was "
+          f"finished {most_s:.2f} s and more before a signal that is not SIGKILL nothing was made again")
 
 
 if __name__ == "__main__":
