@@ -46,6 +46,33 @@ std::string launcher_problem(int world_size) {
   return "";
 }
 
+LaunchedAs launched_as() {
+  struct Names {
+    char const* rank;
+    char const* size;
+  };
+  LaunchedAs launched;
+  launched.text = "alone by its environment";
+  // The innermost launcher first, as above.
+  for (Names const names :
+       {Names{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"}, Names{"PMI_RANK", "PMI_SIZE"},
+        Names{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}}) {
+    int const size = number_of(names.size);
+    if (size < 1) continue;
+    launched.rank = number_of(names.rank);
+    launched.text = "rank " + std::to_string(launched.rank) + " of " + std::to_string(size) +
+                    " by " + names.size;
+    break;
+  }
+  for (char const* name : {"SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"}) {
+    char const* nodes = std::getenv(name);
+    if (nodes == nullptr) continue;
+    launched.text += ", nodes " + std::string(nodes);
+    break;
+  }
+  return launched;
+}
+
 bool is_under_slurm() { return std::getenv("SLURM_JOB_ID") != nullptr; }
 
 }  // namespace ditbatch

@@ -12,6 +12,13 @@ namespace ditbatch {
 /// does not. N processes that each believe to be alone would write one run folder N times.
 [[nodiscard]] std::string launcher_problem(int world_size);
 
+/// What the launcher's environment says of this process, before MPI does.
+struct LaunchedAs {
+  int rank = 0;
+  std::string text;  // "rank 3 of 8 by OMPI_COMM_WORLD_SIZE, nodes n[1-4]"
+};
+[[nodiscard]] LaunchedAs launched_as();
+
 /// Whether this process belongs to a job of Slurm's, or was started from within one.
 [[nodiscard]] bool is_under_slurm();
 

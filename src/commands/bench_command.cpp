@@ -43,7 +43,10 @@ void add_bench_command(CLI::App& app, Invocation const& invocation, Command& cho
                     "record the kernels of one more image of each case (GPUs)");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
-      return under_mpi(invocation, arguments->config, [&](MpiSession const& session) {
+      UserInput const input{arguments->config, [arguments] {
+                              return read_config(arguments->config, arguments->overrides);
+                            }};
+      return under_mpi(invocation, input, [&](MpiSession const& session) {
         return bench(*arguments, session, invocation.begin_ns);
       });
     };

@@ -76,7 +76,10 @@ void add_doctor_command(CLI::App& app, Invocation const& invocation, Command& ch
   command->add_flag("--json", arguments->json, "every rank's rates and problems as JSON");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
-      return under_mpi(invocation, arguments->config,
+      UserInput input{arguments->config,
+                      [arguments] { return read_config(arguments->config, arguments->overrides); }};
+      if (arguments->config.empty()) input.read_config = nullptr;
+      return under_mpi(invocation, input,
                        [&](MpiSession const& session) { return doctor(*arguments, session); });
     };
   });

@@ -6,14 +6,17 @@
 
 namespace ditbatch {
 
+RunConfig read_config(std::string const& path, std::vector<std::string> const& overrides) {
+  Problems problems;
+  RunConfig config = load_run_config(path, overrides, problems);
+  problems.throw_if_any();
+  return config;
+}
+
 RunConfig load_config(MpiSession const& session, std::string const& path,
                       std::vector<std::string> const& overrides) {
   RunConfig config;
-  auto const load = [&] {
-    Problems problems;
-    config = load_run_config(path, overrides, problems);
-    problems.throw_if_any();
-  };
+  auto const load = [&] { config = read_config(path, overrides); };
   // comm: all ranks
   on_first_rank(session, load);
   if (session.rank() == 0) return config;

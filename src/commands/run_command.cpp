@@ -132,7 +132,10 @@ void add_run_command(CLI::App& app, Invocation const& invocation, Command& chose
                     "tell how busy each GPU was, from the first images to the last");
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
-      return under_mpi(invocation, arguments->config, [&](MpiSession& session) {
+      UserInput const input{arguments->config, [arguments] {
+                              return read_config(arguments->config, arguments->overrides);
+                            }};
+      return under_mpi(invocation, input, [&](MpiSession& session) {
         return run(*arguments, session, invocation.begin_ns);
       });
     };

@@ -4,13 +4,17 @@
 
 #include <cstdio>
 #include <exception>
+#include <optional>
 
 #include "core/error.hpp"
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/problem.hpp"
+#include "output/run_paths.hpp"
+#include "supervise/fault_point.hpp"
 #include "supervise/last_words.hpp"
 #include "supervise/signals.hpp"
+#include "supervise/start_watch.hpp"
 #include "supervise/verdict.hpp"
 
 namespace ditbatch {
@@ -44,9 +48,22 @@ void say_stuck_finalize(int rank, std::string const& host) {
   say_last_words(words);
 }
 
+// Each rank reads the configuration for itself. What is wrong with it is told when all can hear.
+StartWatch::Options start_limits(UserInput const& input) {
+  StartWatch::Options options{LimitsConfig{}.start_s, {}};
+  if (!input.read_config) return options;
+  try {
+    RunConfig const config = input.read_config();
+    options = {config.limits.start_s, work_folder(config.job.run_dir)};
+  } catch (std::exception const&) {
+    // Not readable here.
+  }
+  return options;
+}
+
 }  // namespace
 
-ExitCode under_mpi(Invocation const& invocation, std::string const& input,
+ExitCode under_mpi(Invocation const& invocation, UserInput const& input,
                    std::function<ExitCode(MpiSession&)> const& job) {
   // Launchers forward signals to all ranks, also while they start.
   install_signal_handlers();
@@ -54,7 +71,10 @@ ExitCode under_mpi(Invocation const& invocation, std::string const& input,
   int rank = 0;
   try {
     Invocation mine = invocation;
+    fault_point("init", {});
+    std::optional<StartWatch> start_watch(start_limits(input));
     MpiSession session(mine.argc, mine.argv, say_stuck_finalize);
+    start_watch.reset();
     host = session.host();
     rank = session.rank();
     try {
@@ -63,7 +83,7 @@ ExitCode under_mpi(Invocation const& invocation, std::string const& input,
     } catch (BadInput const& error) {
       // All ranks heard of it and end alike: no abort, which would hide the list behind MPI's own
       // text.
-      if (session.rank() == 0) say_bad_input(error, input);
+      if (session.rank() == 0) say_bad_input(error, input.path);
       return error.code();
     } catch (Error const& error) {
       if (!is_first_ranks_error(error)) throw;
@@ -71,7 +91,7 @@ ExitCode under_mpi(Invocation const& invocation, std::string const& input,
     }
   } catch (std::exception const& error) {
     if (auto const* bad = dynamic_cast<BadInput const*>(&error); bad != nullptr)
-      say_bad_input(*bad, input);
+      say_bad_input(*bad, input.path);
     else
       say_last_words(last_words_of(error, host, rank));
     int initialized = 0;

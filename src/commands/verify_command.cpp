@@ -92,7 +92,10 @@ void add_verify_command(CLI::App& app, Invocation const& invocation, Command& ch
   command->callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
       if (arguments->regenerate == 0) return verify(arguments->run_dir);
-      return under_mpi(invocation, arguments->run_dir, [&](MpiSession const& session) {
+      UserInput const input{arguments->run_dir, [arguments] {
+                              return config_of_run(arguments->run_dir, arguments->overrides);
+                            }};
+      return under_mpi(invocation, input, [&](MpiSession const& session) {
         return regenerate(arguments->run_dir, arguments->regenerate, arguments->overrides, session,
                           invocation.begin_ns);
       });

@@ -86,6 +86,7 @@ Activity::View Activity::view() const {
 }
 
 void Activity::forgive(std::int64_t pause_ns) {
+  file_calls_.forgive(pause_ns);
   std::scoped_lock const lock(mutex_);
   std::int64_t const now = now_ns();
   // A phase or call that began during the pause, or just after it, does not begin in the future.

@@ -6,6 +6,8 @@
 #include <mutex>
 #include <string>
 
+#include "core/file_calls.hpp"
+
 namespace ditbatch {
 
 /// The group of all ranks of a job, for collectives of the host.
@@ -26,8 +28,8 @@ struct DeviceCall {
   CallCounts calls;
 };
 
-/// What the main thread of a rank is doing, for its watchdog to read. The main thread writes, any
-/// thread reads.
+/// What the main thread of a rank is doing, and beside it the thread that writes its files, for
+/// their watchdog to read. Each thread writes its own part, any thread reads.
 class Activity {
  public:
   struct View {
@@ -50,6 +52,8 @@ class Activity {
   /// that enqueued it. `last` is called from any thread.
   void follow_device(std::function<DeviceCall()> last);
   [[nodiscard]] View view() const;
+  /// Of the thread that writes this rank's files.
+  [[nodiscard]] FileCalls& file_calls() { return file_calls_; }
 
   /// Time in which the whole process did not run (it was suspended with its job) counts for
   /// nothing.
@@ -62,6 +66,7 @@ class Activity {
  private:
   [[nodiscard]] DeviceCall look_at_device() const;
 
+  FileCalls file_calls_;
   mutable std::mutex mutex_;
   View view_;
   std::function<DeviceCall()> device_;

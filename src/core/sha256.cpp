@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/file_calls.hpp"
 
 namespace ditbatch {
 
@@ -50,6 +51,7 @@ Sha256Digest sha256_of_file(std::string const& path) {
   std::vector<char> block(std::size_t{1} << 22);
   Sha256 hash;
   while (file) {
+    FileCall const call("read", path);
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
     hash.update(block.data(), static_cast<std::size_t>(file.gcount()));
   }

@@ -1,5 +1,9 @@
 #include "families/make_images.hpp"
 
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
 #include "comm/device.hpp"
 #include "comm/device_stopwatch.hpp"
 #include "core/trace.hpp"
@@ -9,6 +13,15 @@ namespace ditbatch {
 namespace {
 
 PhaseWork work_of(ImageRecord const& record, double cost) { return {record.id, cost}; }
+
+bool is_finite(at::Tensor const& tensor) { return at::isfinite(tensor).all().item<bool>(); }
+
+// Only asked when an image failed.
+Stage bad_stage(Conditioning const& prompt, at::Tensor const& latents) {
+  for (std::vector<at::Tensor> const& branch : prompt.branches)
+    if (!std::all_of(branch.begin(), branch.end(), is_finite)) return Stage::text_encoder;
+  return is_finite(latents) ? Stage::decoder : Stage::transformer;
+}
 
 void make(Model& model, ImageBatch const& batch, c10::Device device, PhaseClock& clock,
           MadeImages& made) {
@@ -38,6 +51,8 @@ void make(Model& model, ImageBatch const& batch, c10::Device device, PhaseClock&
   for (std::size_t i = 0; i < batch.records.size(); ++i) {
     clock.enter(Phase::decode, work_of(batch.records[i], batch.cost));
     made.images.push_back(model.decode_latents(latents[i], batch.records[i]));
+    made.stages.push_back(made.images.back().finite ? Stage::decoder
+                                                    : bad_stage(prompts[i], latents[i]));
   }
   made.device_ms[2] = watch.stop_ms();
   made.moments.end_ns = now_ns();

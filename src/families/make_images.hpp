@@ -30,9 +30,14 @@ struct BatchMoments {
   std::int64_t end_ns = 0;
 };
 
+/// Where the first NaN or infinity of an image came from; earlier ones first.
+enum class Stage { text_encoder, transformer, decoder };
+inline constexpr std::array<char const*, 3> stage_names{"text encoders", "transformer", "decoder"};
+
 struct MadeImages {
   std::vector<DecodedImage> images;  // of the first records; of all where nothing went wrong
-  std::vector<TokenCounts> tokens;   // by record, where prompts were encoded
+  std::vector<Stage> stages;        // by image: of one that is not finite, as far as this rank sees
+  std::vector<TokenCounts> tokens;  // by record, where prompts were encoded
   BatchMoments moments;
   std::array<double, 3> device_ms{};  // DeviceStopwatch in Phase::text, denoise and decode
   std::exception_ptr error;           // null: none

@@ -86,7 +86,12 @@ void OutputWriter::finish() {
   rethrow();
 }
 
+void OutputWriter::set_busy(bool is_busy) {
+  if (options_.file_calls != nullptr) options_.file_calls->set_busy(is_busy);
+}
+
 void OutputWriter::run() {
+  ToldFileCalls const told(options_.file_calls);
   try {
     std::unique_lock lock(mutex_);
     while (true) {
@@ -102,8 +107,10 @@ void OutputWriter::run() {
       std::uint64_t const bytes = row ? row->pixels.size() : 0;
       Hurry const hurry = !is_hurried_ ? Hurry::no : queue_.empty() ? Hurry::now : Hurry::soon;
       lock.unlock();
+      set_busy(true);
       if (row) write(std::move(*row));
       look_at_clocks(hurry);
+      set_busy(false);
       lock.lock();
       queued_bytes_ -= bytes;  // only now: a row being written takes memory too
       is_flushed_ = queue_.empty() && unflushed_bytes() == 0;
@@ -111,6 +118,7 @@ void OutputWriter::run() {
       changed_.notify_all();
     }
     lock.unlock();
+    set_busy(true);
     look_at_clocks(Hurry::now);  // publishing one shard may take long: the others are safe first
     while (!open_.empty()) {
       std::string const size = open_.begin()->first;  // publishing ends the entry and its key
@@ -126,6 +134,7 @@ void OutputWriter::run() {
     std::scoped_lock const lock(mutex_);
     error_ = std::current_exception();
   }
+  set_busy(false);
   changed_.notify_all();
 }
 

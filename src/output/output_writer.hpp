@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "config/run_config.hpp"
+#include "core/file_calls.hpp"
 #include "core/trace.hpp"
 #include "output/publish.hpp"
 #include "output/shard_file.hpp"
@@ -45,6 +46,7 @@ struct WriterOptions {
   OutputConfig output;
   std::vector<std::string> phase_names;
   std::string models = "[]";                              // ShardOptions::models
+  FileCalls* file_calls = nullptr;                        // who is told of the thread's calls
   std::uint64_t queue_bytes = std::uint64_t{512} << 20U;  // pixels that may wait
   // Pixels that are written and not flushed: so few that a flush takes less than a second.
   std::uint64_t unflushed_bytes = std::uint64_t{32} << 20U;
@@ -92,6 +94,7 @@ class OutputWriter {
   enum class Hurry { no, soon, now };  // soon: more rows wait, which one flush may take along
   void look_at_clocks(Hurry hurry);
   void rethrow();
+  void set_busy(bool is_busy);
   /// How much space the images need that are not published, for the message about a full disk.
   [[nodiscard]] std::string needed_text();
 

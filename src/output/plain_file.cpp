@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/file_calls.hpp"
+
 namespace ditbatch {
 
 namespace fs = std::filesystem;
@@ -26,6 +28,7 @@ void require_done(ssize_t result, char const* call) {
 void DescriptorTraits::close(Handle handle) noexcept { ::close(handle); }
 
 UniqueDescriptor open_file(std::string const& path, int flags) {
+  FileCall const call("open", path);
   UniqueDescriptor file(::open(path.c_str(), flags | O_CLOEXEC, 0664));
   require_done(file.get(), "open");
   return file;
@@ -40,6 +43,7 @@ std::uint64_t size_of_file(int file) {
 void read_at(int file, void* data, std::size_t size_bytes, std::uint64_t at) {
   auto* to = static_cast<char*>(data);
   while (size_bytes > 0) {
+    FileCall const call("read", file);
     ssize_t const got = ::pread(file, to, size_bytes, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     require_done(got, "pread");
@@ -54,6 +58,7 @@ void read_at(int file, void* data, std::size_t size_bytes, std::uint64_t at) {
 void write_at(int file, void const* data, std::size_t size_bytes, std::uint64_t at) {
   auto const* from = static_cast<char const*>(data);
   while (size_bytes > 0) {
+    FileCall const call("write", file);
     ssize_t const put = ::pwrite(file, from, size_bytes, static_cast<off_t>(at));
     if (put < 0 && errno == EINTR) continue;
     require_done(put, "pwrite");
@@ -64,6 +69,7 @@ void write_at(int file, void const* data, std::size_t size_bytes, std::uint64_t 
 }
 
 void set_size(int file, std::uint64_t size_bytes) {
+  FileCall const call("truncate", file);
   require_done(::ftruncate(file, static_cast<off_t>(size_bytes)), "ftruncate");
 }
 
@@ -76,7 +82,10 @@ void make_writable(std::string const& path) {
   UniqueDescriptor const writable = open_file(path, O_RDWR | O_NOFOLLOW);
 }
 
-void sync_file(int file) { require_done(::fsync(file), "fsync"); }
+void sync_file(int file) {
+  FileCall const call("fsync", file);
+  require_done(::fsync(file), "fsync");
+}
 
 void sync_folder_of(std::string const& path) {
   fs::path const folder = fs::path(path).parent_path();
@@ -120,6 +129,7 @@ void FileReplacement::write(std::string const& text) {
 void FileReplacement::finish() {
   naming_bytes(path_, size_bytes_, [&] {
     sync_file(file_.get());
+    FileCall const call("rename", path_);
     require_done(std::rename(fresh_path(path_).c_str(), path_.c_str()), "rename");
     require_done(::close(file_.release()), "close");
     sync_folder_of(path_);
@@ -153,6 +163,7 @@ bool write_new_file(std::string const& path, std::string const& text) {
 
 void rename_to_new(std::string const& from, std::string const& to) {
   constexpr unsigned no_replace = 1;  // RENAME_NOREPLACE
+  FileCall const call("rename", to);
   if (::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), no_replace) == 0)
     return;
   if (errno != EINVAL && errno != ENOSYS) require_done(-1, "rename");
@@ -161,6 +172,7 @@ void rename_to_new(std::string const& from, std::string const& to) {
 }
 
 void remove_file(std::string const& path) {
+  FileCall const call("unlink", path);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) require_done(-1, "unlink");
 }
 

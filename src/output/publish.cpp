@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
+#include "core/file_calls.hpp"
 #include "core/json_text.hpp"
 #include "output/plain_file.hpp"
 #include "output/run_paths.hpp"
@@ -91,10 +92,13 @@ PublishedShard publish_shard(std::string const& partial, std::string const& run_
   published.sha256 = sha256_of_file(partial);
   published.bytes = fs::file_size(partial);
 
-  struct stat status {};
-  if (::stat(partial.c_str(), &status) != 0) fail(partial, "stat");
-  if (::chmod(partial.c_str(), status.st_mode & ~static_cast<mode_t>(0222)) != 0)
-    fail(partial, "chmod");
+  {
+    FileCall const call("chmod", partial);
+    struct stat status {};
+    if (::stat(partial.c_str(), &status) != 0) fail(partial, "stat");
+    if (::chmod(partial.c_str(), status.st_mode & ~static_cast<mode_t>(0222)) != 0)
+      fail(partial, "chmod");
+  }
   sync(partial, O_RDONLY);
   std::string const target = shard_in(run_dir, file);
   fs::path const folder = fs::path(target).parent_path();

@@ -21,7 +21,8 @@ namespace ditbatch {
 using nlohmann::json;
 
 ReplicaLeader::ReplicaLeader(JobInput const& input, std::string const& part, int session,
-                             ChosenDevice const& device, MeshComms const& comms, Trace& trace)
+                             ChosenDevice const& device, MeshComms const& comms, Trace& trace,
+                             FileCalls& file_calls)
     : model_(input.model.identity),
       exactness_(exactness_of(input.config.mesh)),
       hardware_(device.hardware),
@@ -31,7 +32,7 @@ ReplicaLeader::ReplicaLeader(JobInput const& input, std::string const& part, int
       name_(input.model.name),
       writer_(
           {input.config.job.run_dir, part, comms.coordinate.replica, session, input.config.output,
-           image_phase_names(), models_json({model_entry_of(input, device)})},
+           image_phase_names(), models_json({model_entry_of(input, device)}), &file_calls},
           client_, trace) {}
 
 void ReplicaLeader::append(Lease const& lease, LedImage image) {
@@ -74,13 +75,29 @@ std::vector<Lease> next_leases(ReplicaLeader* leader, MeshComms const& comms) {
       broadcast_string(comms.replica_host.get(), message, 0));  // comm: replica
 }
 
+namespace {
+
+// LibTorch's errors carry their stack, which is of no use to whom the record belongs.
+std::string without_stack(std::exception const& error) {
+  auto const* torch = dynamic_cast<c10::Error const*>(&error);
+  std::string const text = torch != nullptr ? torch->what_without_backtrace() : error.what();
+  constexpr int most_lines = 4;
+  std::size_t end = 0;
+  for (int line = 0; line < most_lines && end != std::string::npos; ++line)
+    end = text.find('\n', end + (line > 0 ? 1 : 0));
+  return text.substr(0, end);
+}
+
+}  // namespace
+
 std::string record_error(std::exception_ptr const& error, std::vector<Lease> const& leases) {
   auto const failed = [&](std::exception const& caught) {
     std::string names;
     for (Lease const& lease : leases)
       names += (names.empty() ? "record " : ", ") + image_name(lease.record.key());
-    log_error(names + ": " + caught.what());
-    return std::string(caught.what());
+    std::string text = without_stack(caught);
+    log_error(names + ": " + text);
+    return text;
   };
   if (!error) return {};
   try {
@@ -109,6 +126,7 @@ std::vector<float> device_ms_of(MadeImages const& made) {
 HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, MadeImages const& made,
                    PhaseClock& clock, MeshComms const& comms) {
   json const own{{"images", made.images.size()},
+                 {"stages", made.stages},
                  {"error", record_error(made.error, leases)},
                  {"timing_s", clock.take_image_s()},
                  {"device_ms", device_ms_of(made)}};
@@ -120,12 +138,16 @@ HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, Made
   }();
   std::size_t made_by_all = leases.size();
   std::string error;
+  std::vector<Stage> stages = made.stages;
   auto const batch = static_cast<float>(leases.size());
   std::vector<float> timing_s, device_ms;
   for (std::string const& rank : ranks) {
     json const parsed = json_of(rank);
     made_by_all = std::min<std::size_t>(made_by_all, parsed.at("images"));
     if (error.empty()) error = parsed.at("error");
+    auto const seen = parsed.at("stages").get<std::vector<Stage>>();
+    for (std::size_t i = 0; i < std::min(stages.size(), seen.size()); ++i)
+      stages[i] = std::min(stages[i], seen[i]);
     for (float const seconds : parsed.at("timing_s")) timing_s.push_back(seconds / batch);
     for (float const ms : parsed.at("device_ms")) device_ms.push_back(ms / batch);
   }
@@ -135,7 +157,8 @@ HandOver hand_over(ReplicaLeader* leader, std::vector<Lease> const& leases, Made
     if (i >= made_by_all) {
       leader->failed(leases[i], error);
     } else if (!made.images[i].finite) {
-      leader->failed(leases[i], "the decoded image holds NaN or infinity");
+      leader->failed(leases[i], std::string("the image holds NaN or infinity, first in what the ") +
+                                    stage_names[static_cast<std::size_t>(stages[i])] + " made");
     } else {
       leader->append(leases[i],
                      {made.images[i].pixels, made.tokens[i], leases.size(), timing_s, device_ms});

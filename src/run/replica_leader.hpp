@@ -21,7 +21,8 @@ namespace ditbatch {
 class ReplicaLeader {
  public:
   ReplicaLeader(JobInput const& input, std::string const& part, int session,
-                ChosenDevice const& device, MeshComms const& comms, Trace& trace);
+                ChosenDevice const& device, MeshComms const& comms, Trace& trace,
+                FileCalls& file_calls);
 
   /// What to make together next; none at the end. Throws the writer's error, if it met one: a row
   /// that it took and will never append is still leased to this replica, and the queue would let it

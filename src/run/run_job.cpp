@@ -136,7 +136,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
     leader = std::make_unique<ReplicaLeader>(input, part_name(options.part), start.session, device,
-                                             comms, work.trace);
+                                             comms, work.trace, work.activity.file_calls());
   }
   std::shared_ptr<void> ears = hear_of_trouble(start, work, leader.get(), server.get());
   double first_image_s = 0;

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -69,6 +70,7 @@ void write_unless_known(std::string const& session_folder, LastWords const& word
   file["slurm_job"] = slurm_job != nullptr ? slurm_job : "";
   file["unix_ns"] = unix_time_ns();
   std::string const path = paths_in_session(session_folder).end;
+  std::filesystem::create_directories(session_folder);  // the run folder of a first start
   std::optional<LastWords> const known = read_last_words(session_folder);
   if (known && is_failure(known->code)) return;
   if (known) {  // the job was done, and its end went wrong
@@ -95,7 +97,16 @@ LastWords last_words_of(std::exception const& error, std::string const& host, in
   if (words.code != ExitCode::lost_peer) words.host = host;
   if (auto const* about = dynamic_cast<HostError const*>(&error)) words.host = about->host();
   words.read = last_words_place();
+  if (is_out_of_threads(error)) {
+    words.cause += " (no further thread is granted)";
+    words.read = "ulimit -u, and pids.max of the job's cgroup";
+    words.then = "raise that limit, or start fewer ranks on the host";
+    return words;
+  }
   switch (words.code) {
+    case ExitCode::bad_input:
+      words.then = "mend what the cause names, and start the same command again";
+      break;
     case ExitCode::internal:
       words.then = "report this; starting again would most likely end in the same way";
       break;

@@ -33,6 +33,17 @@ CallCounts calls_of(json const& beat) {
   return calls.is_object() ? calls.get<CallCounts>() : CallCounts{};
 }
 
+json writer_json(FileCalls::View const& writer) {
+  return json{{"is_busy", writer.is_busy}, {"call", writer.call}, {"still_s", writer.still_s}};
+}
+
+// Sessions of older versions have none.
+FileCalls::View writer_in(json const& beat) {
+  if (!beat.contains("writer")) return {};
+  json const& writer = beat.at("writer");
+  return {writer.at("is_busy"), writer.at("call"), writer.at("still_s")};
+}
+
 // Whether both make the collectives of this group together. Names of groups are those of
 // comm/mesh_comms.hpp; any other is one of all ranks.
 bool share_group(std::string const& group, Beat const& a, Beat const& b) {
@@ -70,6 +81,17 @@ bool is_as_suspect(Beat const& found, Beat const& other) {
          calls_in(other.calls, group) == calls_in(found.calls, group);
 }
 
+std::string seconds_text(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
+std::string who_text(Beat const& beat) {
+  return "rank " + std::to_string(beat.rank) + " (replica " + std::to_string(beat.replica()) +
+         ", host " + beat.host + ", " + beat.device + ")";
+}
+
 }  // namespace
 
 std::string to_message(Beat const& beat) {
@@ -84,26 +106,36 @@ std::string to_message(Beat const& beat) {
                       {"calls", beat.calls},
                       {"in_phase_s", beat.in_phase_s},
                       {"in_call_s", beat.in_call_s},
-                      {"stop_signal", beat.stop_signal}});
+                      {"stop_signal", beat.stop_signal},
+                      {"writer", writer_json(beat.writer)}});
 }
 
 Beat beat_from_message(std::string const& message) {
   json const parsed = json_of(message);
-  return {parsed.at("rank"),      place_in(parsed),        parsed.at("host"),
-          parsed.at("device"),    parsed.at("phase"),      parsed.at("record"),
-          parsed.at("call"),      calls_of(parsed),        parsed.at("in_phase_s"),
-          parsed.at("in_call_s"), parsed.at("stop_signal")};
+  return {parsed.at("rank"),      place_in(parsed),         parsed.at("host"),
+          parsed.at("device"),    parsed.at("phase"),       parsed.at("record"),
+          parsed.at("call"),      calls_of(parsed),         parsed.at("in_phase_s"),
+          parsed.at("in_call_s"), parsed.at("stop_signal"), writer_in(parsed)};
 }
 
 std::string where_text(Beat const& beat) {
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.1f s", beat.in_phase_s);
-  return "rank " + std::to_string(beat.rank) + " (replica " + std::to_string(beat.replica()) +
-         ", host " + beat.host + ", " + beat.device + "), phase " + beat.phase +
+  return who_text(beat) + ", phase " + beat.phase +
          (beat.record_id.empty() ? "" : " of record " + beat.record_id) +
          (beat.call.empty() ? ", outside of a collective (after call "
                             : ", in " + beat.call + " (call ") +
-         std::to_string(total_of(beat.calls)) + "), for " + seconds;
+         std::to_string(total_of(beat.calls)) + "), for " + seconds_text(beat.in_phase_s);
+}
+
+std::string writer_text(Beat const& beat) {
+  return who_text(beat) + ", writing for " + seconds_text(beat.writer.still_s) +
+         " without progress: " +
+         (beat.writer.call.empty() ? "outside of a file call" : beat.writer.call);
+}
+
+// Nothing else holds these phases up for long.
+bool waits_for_slow_writer(Beat const& beat, double limit_s) {
+  bool const may_wait = beat.phase == "hand_over" || beat.phase == "drain";
+  return may_wait && beat.call.empty() && beat.writer.is_busy && beat.writer.still_s <= limit_s;
 }
 
 std::optional<SeenBeat> find_silent(std::vector<SeenBeat> const& beats, double limit_s) {

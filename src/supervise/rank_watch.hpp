@@ -22,7 +22,8 @@ struct Beat {
   CallCounts calls;  // collectives entered so far
   double in_phase_s = 0;
   double in_call_s = 0;
-  int stop_signal = 0;  // it was told to stop
+  int stop_signal = 0;       // it was told to stop
+  FileCalls::View writer{};  // of its files
 
   [[nodiscard]] int replica() const { return at ? at->replica : 0; }
 };
@@ -38,6 +39,11 @@ struct SeenBeat {
 /// "rank 2 (replica 0, host n1, cpu), phase denoise of record fox-1, in ulysses all_to_all (call
 /// 812), for 3.1 s"
 [[nodiscard]] std::string where_text(Beat const& beat);
+/// "rank 2 (replica 0, host n1, cpu), writing for 31.0 s without progress: fsync of FILE"
+[[nodiscard]] std::string writer_text(Beat const& beat);
+
+/// Whether the rank waits for its own writer, which has moved within `limit_s`: slow, not stuck.
+[[nodiscard]] bool waits_for_slow_writer(Beat const& beat, double limit_s);
 
 /// The rank that gave no sign of life for longest, if that is longer than `limit_s`.
 [[nodiscard]] std::optional<SeenBeat> find_silent(std::vector<SeenBeat> const& beats,

@@ -17,6 +17,7 @@
 #include "core/log.hpp"
 #include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
+#include "supervise/phase_clock.hpp"
 #include "supervise/signals.hpp"
 #include "supervise/stack_dump.hpp"
 
@@ -31,6 +32,7 @@ constexpr int suspect_tag = 2;   // a Beat of one that exceeds its limit: to ran
 constexpr int dump_tag = 3;      // the cause: from the accuser to everyone
 constexpr int dumped_tag = 4;    // back to the accuser
 constexpr int farewell_tag = 5;  // to rank 0, and from rank 0 to rank 1
+constexpr int excused_tag = 6;   // from rank 0 to a suspect: it waits for a writer that moves
 
 constexpr auto tick = std::chrono::milliseconds(20);
 constexpr double dump_wait_s = 5;
@@ -50,6 +52,13 @@ std::string spans_text(std::vector<Span> const& spans) {
     text += line + span.name + (span.record_id.empty() ? "" : " of " + span.record_id) + "\n";
   }
   return text;
+}
+
+// How long a call of a file system may take.
+double write_limit_s(LimitsConfig const& limits) { return phase_limit_s(Phase::drain, limits, 0); }
+
+bool has_stuck_writer(Beat const& beat, LimitsConfig const& limits) {
+  return beat.writer.is_busy && beat.writer.still_s > write_limit_s(limits);
 }
 
 std::string stuck_text(std::vector<Beat> const& laggards, Beat const& reporter) {
@@ -162,6 +171,7 @@ bool Watchdog::forgive_pause() {
   if (static_cast<double>(pause_ns) * 1e-9 < std::max(1.0, beat_s_)) return false;
   activity_.forgive(pause_ns);
   if (told_rank_0_ns_) *told_rank_0_ns_ += pause_ns;
+  if (excused_ns_) *excused_ns_ += pause_ns;
   std::scoped_lock const lock(mutex_);
   for (auto& [rank, seen] : seen_) seen.came_ns += pause_ns;
   return true;
@@ -218,7 +228,8 @@ Beat Watchdog::own_beat() const {
           view.calls,
           view.phase_begin_ns == 0 ? 0 : seconds_since(view.phase_begin_ns),
           view.call.empty() ? 0 : seconds_since(view.call_begin_ns),
-          stop_signal()};
+          stop_signal(),
+          activity_.file_calls().view()};
 }
 
 // Never blocks: a receiver that is stopped takes nothing.
@@ -282,9 +293,9 @@ void Watchdog::receive_beats() {
 }
 
 void Watchdog::look_for_trouble() {
-  std::vector<SeenBeat> beats = seen_beats();
-  Activity::View const view = activity_.view();
+  std::vector<SeenBeat> const beats = seen_beats();
   Beat const own = own_beat();
+  bool const late = is_late(own);
   double const unanswered_s = told_rank_0_ns_ ? seconds_since(*told_rank_0_ns_) : 0;
   // Suspended since the last look at the clock, it would take its own pause for another's silence.
   if (forgive_pause()) return;
@@ -295,17 +306,19 @@ void Watchdog::look_for_trouble() {
                where_text(silent->beat) + " (its process is stopped, or its host is lost)",
            {silent->beat});
   }
-  bool const is_late = view.limit_s > 0 && own.in_phase_s > view.limit_s;
   if (options_.rank == 0) {
-    std::optional<Beat> late = is_late ? std::optional(own) : std::nullopt;
+    if (late) judge(own);
     // comm: all ranks
     if (auto const message = try_receive_text(comm_.get(), MPI_ANY_SOURCE, suspect_tag))
-      late = beat_from_message(message->text);
-    if (!late) return;
-    beats.push_back({own, 0});
-    std::vector<Beat> const laggards = find_laggards(beats, *late);
-    accuse(stuck_text(laggards, *late), laggards);
-  } else if (!is_late) {
+      judge(beat_from_message(message->text));
+    return;
+  }
+  // comm: all ranks
+  if (try_receive_text(comm_.get(), 0, excused_tag)) {
+    excused_ns_ = now_ns();
+    told_rank_0_ns_.reset();
+  }
+  if (!late) {
     told_rank_0_ns_.reset();
   } else if (!told_rank_0_ns_) {
     send(0, suspect_tag, to_message(own));
@@ -314,6 +327,29 @@ void Watchdog::look_for_trouble() {
     // Rank 0 knows the others, but may be the one that is stuck; rank 1 would have seen that.
     accuse("stuck: " + where_text(own) + "; rank 0 does not answer", {});
   }
+}
+
+bool Watchdog::is_late(Beat const& own) const {
+  if (has_stuck_writer(own, options_.limits)) return true;
+  double const limit_s = activity_.view().limit_s;
+  if (limit_s <= 0 || own.in_phase_s <= limit_s) return false;
+  return !excused_ns_ || seconds_since(*excused_ns_) > limit_s;
+}
+
+// On rank 0.
+void Watchdog::judge(Beat const& late) {
+  if (has_stuck_writer(late, options_.limits)) accuse("stuck: " + writer_text(late), {late});
+  std::vector<SeenBeat> beats = seen_beats();
+  beats.push_back({own_beat(), 0});
+  std::vector<Beat> const laggards = find_laggards(beats, late);
+  bool const moves = std::any_of(laggards.begin(), laggards.end(), [this](Beat const& laggard) {
+    return waits_for_slow_writer(laggard, write_limit_s(options_.limits));
+  });
+  if (!moves) accuse(stuck_text(laggards, late), laggards);
+  if (late.rank != options_.rank)
+    send(late.rank, excused_tag, "");
+  else
+    excused_ns_ = now_ns();
 }
 
 void Watchdog::accuse(std::string const& cause, std::vector<Beat> const& accused) {

@@ -26,10 +26,11 @@ namespace ditbatch {
 /// Ends a job in which a rank is stuck or gone, and says which one.
 ///
 /// A thread on every rank sends signs of life over a communicator of its own: to rank 0, and rank 0
-/// to rank 1. A rank that is silent for `phase_s`, or whose main thread exceeds the limit of its
-/// phase, is named; then every rank that still can dumps its stacks and last spans, and the job
-/// ends with ExitCode::lost_peer. SIGUSR2 dumps and goes on. Messages and not files: they work
-/// before there is a run folder, and on file systems that stall.
+/// to rank 1. A rank that is silent for `phase_s`, whose main thread exceeds the limit of its
+/// phase, or whose writer makes no progress for as long as a file system may stall, is named; who
+/// waits for a writer that is slow but moves is not late. Then every rank that still can dumps its
+/// stacks and last spans, and the job ends with ExitCode::lost_peer. SIGUSR2 dumps and goes on.
+/// Messages and not files: they work before there is a run folder, and on file systems that stall.
 class Watchdog {
  public:
   struct Options {
@@ -86,7 +87,9 @@ class Watchdog {
   void receive_beats();
   void send_beats();
   void look_for_trouble();
-  void accuse(std::string const& cause, std::vector<Beat> const& accused);
+  void judge(Beat const& late);
+  [[nodiscard]] bool is_late(Beat const& own) const;
+  [[noreturn]] void accuse(std::string const& cause, std::vector<Beat> const& accused);
   void dump(std::string const& reason);
   void dump_in_time(std::string const& reason);
   [[noreturn]] void leave_now(ExitCode code);
@@ -102,6 +105,7 @@ class Watchdog {
   int job_signal_ = 0;      // on rank 0: of some rank
   bool has_told_of_stop_ = false;
   std::optional<std::int64_t> told_rank_0_ns_;  // that this rank exceeds its limit
+  std::optional<std::int64_t> excused_ns_;      // rank 0: it waits for a writer that moves
   struct Outgoing {
     std::string text;
     MPI_Request request = MPI_REQUEST_NULL;

@@ -1,11 +1,14 @@
 // The faults that tests plant in the program, in place of supervise/no_faults.cpp. DITBATCH_FAULT
-// is action:phase[:rank=R][:record=ID], where action is
+// is action:phase[:rank=R][:record=ID], where phase may be "init" (before MPI starts) or "fsync"
+// (of a partial shard: each is slow or the first hangs), and action is
 //   stop  the process stops as by SIGSTOP
 //   hang  its main thread sleeps for ever
 //   kill  it dies as by SIGKILL
+//   slow  it goes on after a second
 //   throw the record's error, on all ranks or one
 // DITBATCH_FINISHED is a file that gets a line "unix_ns record,record" when a rank has made images.
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -71,10 +74,21 @@ void fault_point(char const* phase, std::string const& record_ids) {
   }
   if (parts[0] == "kill") ::raise(SIGKILL);
   if (parts[0] == "hang") std::this_thread::sleep_for(std::chrono::hours(1));
+  if (parts[0] == "slow") std::this_thread::sleep_for(std::chrono::seconds(1));
   if (parts[0] == "throw") throw std::runtime_error("a planted error");
 }
 
 }  // namespace ditbatch
+
+// In place of the C library's: calls of the writer's thread that are slow or never return.
+extern "C" int fsync(int file) {
+  char path[4096] = "";
+  std::string const link = "/proc/self/fd/" + std::to_string(file);
+  bool const is_partial = ::readlink(link.c_str(), path, sizeof path - 1) > 0 &&
+                          std::string(path).find("/partial-") != std::string::npos;
+  if (is_partial) ditbatch::fault_point("fsync", {});
+  return static_cast<int>(::syscall(SYS_fsync, file));
+}
 
 // In place of the C library's. Open MPI yields while it waits; under Linux 6.18 a process that
 // yields is behind all others that want the core, and a rank of these tests would get none for

@@ -63,6 +63,39 @@ def stuck(expected, kind, phase, rank, ranks, mesh, record="r2", records=RECORDS
     return f"{name}: {seconds:.1f} s, {cause[1][:150]}"
 
 
+def a_writer_that_stands_still():
+    """While its main thread waits for work, which it may do for ever."""
+    made = job("hang-fsync")
+    errors, seconds = made.run(2, *LIMITS, fault="hang:fsync:rank=1", expect=76, timeout=60)
+    made.wait_until_gone()
+    assert re.search(r"cause: stuck: rank 1 \(.*host .*\), writing for .* without progress: fsync of /.*/partial-", errors), errors
+    return seconds
+
+
+def a_writer_that_is_slow():
+    """Longer in drain than any limit, but each call ends: nobody is stuck, also not who waits for it."""
+    made = job("slow-fsync", RECORDS[:2])
+    _, seconds = made.run(2, *LIMITS, "--set=output.flush_s=60", "--set=mesh.ulysses=2", fault="slow:fsync")
+    drained = sum(rank["phase_s"]["drain"] for rank in summary(made)["ranks"] if rank["rank"] == 0)
+    assert drained > 4 and len(made.hashes()) == 2, f"in drain for {drained} s"
+    return seconds
+
+
+def summary(made):
+    [path] = (made.folder / "run" / "sessions").glob("*/summary.json")
+    return json.loads(path.read_text())
+
+
+def a_rank_that_never_comes_to_mpi():
+    made = job("hang-init")
+    errors, seconds = made.run(2, "--set=limits.start_s=3", fault="hang:init:rank=1", expect=76, timeout=60)
+    made.wait_until_gone()
+    assert re.search(r"cause: MPI did not start within 3.0 s on rank 0 \(host .*, rank 0 of 2 by OMPI_COMM_WORLD_SIZE", errors), errors
+    end = json.loads((made.folder / "run" / ".work" / "end.json").read_text())
+    assert (end["code"], end["rank"]) == (76, 0), end
+    return seconds
+
+
 def dump_on_request(expected):
     made = job("usr2")
     process = made.start(2, "--set=mesh.ulysses=2", "--set=sampling.steps=2", fault="none:none")
@@ -110,6 +143,8 @@ def one_branch():
         cases += [("stop", "denoise", 0, 2, ulysses), ("stop", "wait", 0, 2, replicas)]
         cases += [("hang", phase, 1, 2, ulysses) for phase in ("load", "decode")]
     run_cases(expected, cases)
+    print(f"a writer that stands still: {a_writer_that_stands_still():.1f} s; slow: {a_writer_that_is_slow():.1f} s; "
+          f"no MPI: {a_rank_that_never_comes_to_mpi():.1f} s", flush=True)
     print(f"SIGUSR2: {dump_on_request(expected)} dumps, and the job went on", flush=True)
     for rank in (0, 2):
         stop_signal_at(rank)

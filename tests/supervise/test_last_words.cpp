@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <system_error>
 
 #include "core/host_error.hpp"
 #include "supervise/last_words.hpp"
@@ -27,6 +29,14 @@ LastWords words_of(ExitCode code, std::string const& cause) {
 BOOST_AUTO_TEST_CASE(without_a_session_nothing_is_written) {
   write_last_words(words_of(ExitCode::io, "no space"));
   BOOST_TEST(!std::filesystem::exists("end.json"));
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_on_threads_is_the_machines) {
+  std::system_error const refused(EAGAIN, std::generic_category(), "thread");
+  LastWords const words = last_words_of(refused, "n2", 3);
+  BOOST_TEST((words.code == ExitCode::unhealthy));
+  BOOST_TEST(words.host == "n2");
+  BOOST_TEST(words.read.find("ulimit -u") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_written_is_read) {
