@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "weights/non_finite.hpp"
 #include "weights/piece_reader.hpp"
 #include "weights/weight_stream.hpp"
 
@@ -14,6 +15,19 @@ namespace ditbatch {
 namespace {
 
 at::Tensor bytes_of(at::Tensor const& tensor) { return tensor.view({-1}).view(at::kByte); }
+
+// "FILE: tensor NAME"
+std::string place_text(WeightStream const& stream, std::size_t tensor) {
+  std::uint64_t const begin = stream.tensors[tensor].begin;
+  std::string file;
+  for (WeightStream::Extent const& extent : stream.extents)
+    if (extent.begin <= begin && begin < extent.begin + extent.size_bytes)
+      file = stream.files[extent.file];
+  std::string name;
+  for (auto const& [known, at] : stream.place)
+    if (at == tensor) name = known;
+  return file + ": tensor " + name;
+}
 
 // Makes tensors of the stream's bytes, which come in order. A tensor is a copy of its own: offsets
 // in files need not be aligned for its type.
@@ -41,10 +55,31 @@ class TensorMaker {
   [[nodiscard]] std::vector<at::Tensor> finish() {
     make_finished();  // where the stream holds no byte at all
     ensure(made_.size() == stream_.tensors.size(), "the stream came to its end");
+    look_at_device();
     return std::move(made_);
   }
 
  private:
+  // A GPU is asked once, at the end: nothing waits for an answer while weights come in.
+  void look_for_non_finite(at::Tensor const& tensor) {
+    if (tensor.is_cpu()) {
+      if (has_non_finite(tensor)) refuse(made_.size() - 1);
+    } else {
+      finite_.push_back(at::isfinite(tensor).all());
+    }
+  }
+  void look_at_device() {
+    if (finite_.empty()) return;
+    at::Tensor const broken = at::stack(finite_).logical_not().nonzero().cpu();  // (count, 1)
+    if (broken.numel() > 0) refuse(static_cast<std::size_t>(broken[0].item<std::int64_t>()));
+  }
+  [[noreturn]] void refuse(std::size_t tensor) const {
+    throw Error(ExitCode::bad_input,
+                place_text(stream_, tensor) + ": " + non_finite_text(made_[tensor]) + " (" +
+                    std::string(c10::toString(stream_.tensors[tensor].stored)) + " read as " +
+                    c10::toString(stream_.tensors[tensor].wanted) +
+                    ") get the file anew, or try another [model] dtype");
+  }
   [[nodiscard]] at::Tensor empty_of(WeightStream::Tensor const& plan) const {
     return at::empty(plan.shape, at::TensorOptions().dtype(plan.stored).device(device_));
   }
@@ -54,14 +89,16 @@ class TensorMaker {
       if (plan.begin + plan.size_bytes > at_) return;
       if (!stored_.defined()) stored_ = empty_of(plan);  // of no bytes
       made_.push_back(std::exchange(stored_, at::Tensor()).to(plan.wanted));
+      look_for_non_finite(made_.back());
     }
   }
 
   WeightStream const& stream_;
   c10::Device device_;
   std::vector<at::Tensor> made_;
-  at::Tensor stored_;     // the one that is coming in, in the file's dtype
-  std::uint64_t at_ = 0;  // bytes that have come
+  std::vector<at::Tensor> finite_;  // on a GPU: of each that was made, () bool
+  at::Tensor stored_;               // the one that is coming in, in the file's dtype
+  std::uint64_t at_ = 0;            // bytes that have come
 };
 
 class TensorsInMemory final : public WeightSource {

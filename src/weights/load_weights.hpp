@@ -27,7 +27,8 @@ struct LoadedWeights {
 ///
 /// Beside the weights the device holds one round of pieces (at most 512 MiB) and, where files have
 /// another dtype, one tensor in it. Throws BadInput where parameters do not fit the headers (on all
-/// ranks alike), Error(io) or Error(bad_input) where a file cannot be read or has become shorter.
+/// ranks alike), Error(io) or Error(bad_input) where a file cannot be read, has become shorter, or
+/// holds NaN or infinity in the wanted dtype: named with its tensor.
 [[nodiscard]] LoadedWeights load_weights(Component const& component,
                                          std::vector<ParameterSpec> const& wanted,
                                          c10::ScalarType dtype, c10::Device device,

@@ -16,6 +16,8 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from safetensors.torch import load_file, save_file
+
 from fault_job import FaultJob, copy_pipeline
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -76,6 +78,38 @@ def hopeless(toml, fault, reason, ranks=1):
     assert left >= 40 and "first image handed over" not in errors, errors
 
 
+def change_weights(name, component, tensor, change):
+    """A pipeline with other weights in the tensor whose name ends so: change(values)."""
+    folder = WORK / name
+    shutil.copytree(WORK / "pipeline", folder)
+    [path] = (folder / component).glob("*.safetensors")
+    tensors = load_file(path)
+    change(next(values for name, values in tensors.items() if name.endswith(tensor)))
+    save_file(tensors, path)
+    path.chmod(0o644)
+    return folder, path
+
+
+def broken_weights():
+    """Refused before the first image: the file, the tensor, how many, where."""
+    def spoil(values):
+        values[1, 2], values[2, 0] = float("nan"), float("inf")
+    tensor = "x_embedder.weight"
+    folder, path = change_weights("spoiled", "transformer", tensor, spoil)
+    made = FaultJob(PROGRAM, MPIRUN, WORK / "weights", folder, RECORDS)
+    errors, _ = made.run(2, "--set=model.dtype=bf16", expect=65)
+    assert re.search(rf"cause: .*{path}: tensor {tensor}: 2 of \d+ values are NaN or infinity, the first at \[1, 2\]", errors), errors
+
+
+def overflow():
+    """Finite weights whose products are not: the stage that made the first infinity is named."""
+    folder, _ = change_weights("overflow", "text_encoder", "final_layer_norm.weight", lambda values: values.fill_(3e38))
+    made = FaultJob(PROGRAM, MPIRUN, WORK / "overflows", folder, RECORDS[:1], "[limits]\nretries = 0\n")
+    errors, _ = made.run(2, "--set=mesh.ulysses=2", expect=3)
+    [failed] = failures(made)
+    assert failed["error"] == "the image holds NaN or infinity, first in what the text encoders made", failed
+
+
 def last_words(made):
     [end] = (made.folder / "run" / "sessions").glob("*/end.json")
     return json.loads(end.read_text())
@@ -108,6 +142,8 @@ def main():
     stopped_with_failures()
     hopeless("", "throw:denoise", r"the first \d+ attempts all failed: a planted error", ranks=2)
     hopeless("[limits]\nretries = 0\nabort_failed = 4\n", "throw:denoise", "5 records failed, more than .limits. abort_failed")
+    broken_weights()
+    overflow()
     print("stopped with failures: 75; hopeless: given up early, 3")
     outside = [("wait", 3), ("drain", 1)] + ([("wait", 1), ("drain", 3)] if EVERY_CASE else [])
     for phase, ranks in outside:

@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -15,6 +16,7 @@
 #include "support/mpi_world.hpp"
 #include "support/scratch_folder.hpp"
 #include "weights/load_weights.hpp"
+#include "weights/non_finite.hpp"
 #include "weights/safetensors.hpp"
 
 using namespace ditbatch;
@@ -181,6 +183,24 @@ BOOST_AUTO_TEST_CASE(a_tensor_is_let_go_of_when_it_was_taken_as_often_as_asked_f
   BOOST_TEST(first.use_count() == 2U);
   BOOST_CHECK_THROW((void)loaded.source->take({"half", {1001}}), Error);
   BOOST_CHECK_THROW((void)loaded.source->take({"never asked for", {1}}), Error);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_finite_is_found_among_the_largest_numbers) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (c10::ScalarType const dtype : {at::kBFloat16, at::kHalf, at::kFloat, at::kDouble}) {
+    at::Tensor values = at::full({3, 5}, infinity, at::kDouble).to(dtype);
+    values = at::nan_to_num(values);  // the largest of the type
+    values[0] *= -1;
+    BOOST_TEST(!has_non_finite(values));
+    for (double const bad : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()}) {
+      at::Tensor spoiled = values.clone();
+      spoiled[1][2] = bad;
+      BOOST_TEST(has_non_finite(spoiled));
+      BOOST_TEST(non_finite_text(spoiled) ==
+                 "1 of 15 values are NaN or infinity, the first at [1, 2]");
+    }
+  }
+  BOOST_TEST(!has_non_finite(at::full({4}, -1, at::kLong)));
 }
 
 BOOST_AUTO_TEST_CASE(files_that_change_under_the_reader_are_named) {
