@@ -166,7 +166,7 @@ std::string state_of(RunStatus const& status) {
   if (status.session == 0) return "not started";
   bool const is_stopped = status.end && status.end->code == ExitCode::stopped;
   if (!status.has_summary && !is_stopped) return status.end ? "failed" : "died";
-  if (!status.wanted) return "ended";
+  if (!status.wanted) return is_stopped ? "stopped" : "ended";
   if (left_of(status) > 0) return "stopped with " + std::to_string(left_of(status)) + " left";
   return status.failed > 0 ? "complete but for " + std::to_string(status.failed) + " failed"
                            : "complete";

@@ -62,7 +62,8 @@ def main():
     # A rank that stops.
     stopped = job("stopped", "[limits]\nphase_s = 3\n")
     errors, seconds = stopped.run(2, fault="stop:device:rank=1", expect=76, command="doctor")
-    assert "stuck: rank 1 " in errors and seconds < 30, errors
+    # Rank 0 waits for it, or is still at its own product when the other has been silent for long enough.
+    assert ("stuck: rank 1 " in errors or "last seen: rank 1 " in errors) and seconds < 30, errors
 
     # Jobs without the sick ranks.
     without = job("without")

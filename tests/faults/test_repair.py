@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -259,7 +260,12 @@ def taken_out(made, expected):
     process = made.start(2)
     while not (run / ".work" / "lock").exists():
         time.sleep(0.01)
+    held = made.processes()
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
     assert "is in use" in tool("prune", run, "--ids", ids, expect=(65,)).stderr
+    for pid in held:
+        os.kill(pid, signal.SIGCONT)
     assert process.wait() == 0
     assert {key: value for key, value in made.hashes().items() if "new" not in key} == expected
     assert not (run / "taken_out.jsonl").exists()

@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_shard_stops_a_resume_until_repair_takes_it_out) 
   std::vector<std::string> const problems = verify_run(run.text()).problems;
   for (std::string const& file : foreign) BOOST_TEST(has_line(problems, file + ":", "is no shard"));
 
-  RepairReport const report = repair_run(run.text());
+  RepairReport const report = repair_run(run.text(), Originals::keep);
   BOOST_TEST(report.sound_shards == 1U);
   BOOST_TEST(report.withdrawn_shards == foreign.size());
   BOOST_TEST(has_line(report.lines, "shards/16x8/a.h5", "its 2 sound images"));
