@@ -144,7 +144,7 @@ def interrupted(expected):
 
     folder = write_job("interrupted-twice", steps=1000)
     process = alone(folder)
-    while not list(folder.glob("run/sessions/*/session.json")):
+    while not any("denoise" in path.read_text() for path in folder.glob("run/sessions/*/ranks.json")):  # of an image in hand
         time.sleep(0.02)
     process.send_signal(signal.SIGHUP)
     wait_for_end_file(folder)  # told at once, since it may be killed
