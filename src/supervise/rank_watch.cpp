@@ -176,4 +176,33 @@ std::vector<Beat> find_laggards(std::vector<SeenBeat> const& beats, Beat const& 
   return laggards;
 }
 
+std::string silent_text(SeenBeat const& silent) {
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.1f s", silent.silent_s);
+  return "no sign of life for " + std::string(seconds) + ", last seen: " + where_text(silent.beat) +
+         " (its process is stopped, or its host is lost)";
+}
+
+std::string stuck_text(std::vector<Beat> const& laggards, Beat const& reporter) {
+  constexpr std::size_t most = 4;
+  std::string text = laggards.size() == 1 ? "stuck: " : "stuck: one of ";
+  for (std::size_t i = 0; i < std::min(most, laggards.size()); ++i)
+    text += (i > 0 ? "; " : "") + where_text(laggards[i]);
+  if (laggards.size() > most) text += " and " + std::to_string(laggards.size() - most) + " more";
+  if (laggards.size() > 1) text += " (the stacks tell which)";
+  bool const is_reporter = std::any_of(laggards.begin(), laggards.end(), [&](Beat const& laggard) {
+    return laggard.rank == reporter.rank;
+  });
+  if (!is_reporter) text += "; for it waits " + where_text(reporter);
+  return text;
+}
+
+std::string host_of(std::vector<Beat> const& accused) {
+  if (accused.empty()) return "";
+  bool const is_one = std::all_of(accused.begin(), accused.end(), [&](Beat const& beat) {
+    return beat.host == accused.front().host;
+  });
+  return is_one ? accused.front().host : "";
+}
+
 }  // namespace ditbatch

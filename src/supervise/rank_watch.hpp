@@ -57,4 +57,11 @@ struct SeenBeat {
 [[nodiscard]] std::vector<Beat> find_laggards(std::vector<SeenBeat> const& beats,
                                               Beat const& reporter);
 
+/// The causes that the watchdog gives: a rank that is silent, and the ranks that one that is late
+/// waits for.
+[[nodiscard]] std::string silent_text(SeenBeat const& silent);
+[[nodiscard]] std::string stuck_text(std::vector<Beat> const& laggards, Beat const& reporter);
+/// What they have in common, or nothing: a wrong host would be left out of the next attempt.
+[[nodiscard]] std::string host_of(std::vector<Beat> const& accused);
+
 }  // namespace ditbatch

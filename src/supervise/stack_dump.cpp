@@ -3,13 +3,13 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <execinfo.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -79,6 +79,19 @@ std::string stacks_of_all_threads() {
     // The first two frames are the handler and the kernel's trampoline.
     for (int i = 2; i < count; ++i)
       text += "  " + frame_text(frames[static_cast<std::size_t>(i)]) + "\n";
+  }
+  return text;
+}
+
+std::string spans_text(std::vector<Span> const& spans) {
+  std::string text;
+  std::int64_t const now = now_ns();
+  for (Span const& span : spans) {
+    char line[96];
+    std::snprintf(line, sizeof line, "  %10.3f s ago, %9.3f s, thread %u, ",
+                  static_cast<double>(now - span.end_ns) * 1e-9,
+                  static_cast<double>(span.end_ns - span.begin_ns) * 1e-9, span.thread);
+    text += line + span.name + (span.record_id.empty() ? "" : " of " + span.record_id) + "\n";
   }
   return text;
 }

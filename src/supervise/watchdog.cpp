@@ -41,47 +41,11 @@ double seconds_since(std::int64_t begin_ns) {
   return static_cast<double>(now_ns() - begin_ns) * 1e-9;
 }
 
-std::string spans_text(std::vector<Span> const& spans) {
-  std::string text;
-  std::int64_t const now = now_ns();
-  for (Span const& span : spans) {
-    char line[96];
-    std::snprintf(line, sizeof line, "  %10.3f s ago, %9.3f s, thread %u, ",
-                  static_cast<double>(now - span.end_ns) * 1e-9,
-                  static_cast<double>(span.end_ns - span.begin_ns) * 1e-9, span.thread);
-    text += line + span.name + (span.record_id.empty() ? "" : " of " + span.record_id) + "\n";
-  }
-  return text;
-}
-
 // How long a call of a file system may take.
 double write_limit_s(LimitsConfig const& limits) { return phase_limit_s(Phase::drain, limits, 0); }
 
 bool has_stuck_writer(Beat const& beat, LimitsConfig const& limits) {
   return beat.writer.is_busy && beat.writer.still_s > write_limit_s(limits);
-}
-
-std::string stuck_text(std::vector<Beat> const& laggards, Beat const& reporter) {
-  constexpr std::size_t most = 4;
-  std::string text = laggards.size() == 1 ? "stuck: " : "stuck: one of ";
-  for (std::size_t i = 0; i < std::min(most, laggards.size()); ++i)
-    text += (i > 0 ? "; " : "") + where_text(laggards[i]);
-  if (laggards.size() > most) text += " and " + std::to_string(laggards.size() - most) + " more";
-  if (laggards.size() > 1) text += " (the stacks tell which)";
-  bool const is_reporter = std::any_of(laggards.begin(), laggards.end(), [&](Beat const& laggard) {
-    return laggard.rank == reporter.rank;
-  });
-  if (!is_reporter) text += "; for it waits " + where_text(reporter);
-  return text;
-}
-
-// What they have in common: a wrong host would be left out of the next attempt.
-std::string host_of(std::vector<Beat> const& accused) {
-  if (accused.empty()) return "";
-  bool const is_one = std::all_of(accused.begin(), accused.end(), [&](Beat const& beat) {
-    return beat.host == accused.front().host;
-  });
-  return is_one ? accused.front().host : "";
 }
 
 }  // namespace
@@ -124,6 +88,11 @@ void Watchdog::leave_mesh() noexcept {
   std::scoped_lock const lock(mutex_);
   place_.abort_collectives = nullptr;
   place_.at.reset();
+}
+
+std::string Watchdog::dump_folder() const {
+  std::scoped_lock const lock(mutex_);
+  return place_.dump_folder;
 }
 
 void Watchdog::run() noexcept {
@@ -300,11 +269,7 @@ void Watchdog::look_for_trouble() {
   // Suspended since the last look at the clock, it would take its own pause for another's silence.
   if (forgive_pause()) return;
   if (auto const silent = find_silent(beats, options_.limits.phase_s)) {
-    char seconds[32];
-    std::snprintf(seconds, sizeof seconds, "%.1f s", silent->silent_s);
-    accuse("no sign of life for " + std::string(seconds) + ", last seen: " +
-               where_text(silent->beat) + " (its process is stopped, or its host is lost)",
-           {silent->beat});
+    accuse(silent_text(*silent), {silent->beat});
   }
   if (options_.rank == 0) {
     if (late) judge(own);
@@ -368,11 +333,7 @@ void Watchdog::accuse(std::string const& cause, std::vector<Beat> const& accused
     // comm: all ranks
     while (try_receive_text(comm_.get(), MPI_ANY_SOURCE, dumped_tag)) answers += 1;
   }
-  std::string folder;
-  {
-    std::scoped_lock const lock(mutex_);
-    folder = place_.dump_folder;
-  }
+  std::string const folder = dump_folder();
   LastWords words;
   words.code = ExitCode::lost_peer;
   words.cause = cause;
@@ -395,11 +356,7 @@ void Watchdog::end_job(std::exception const& error) noexcept {
 }
 
 void Watchdog::dump(std::string const& reason) {
-  std::string folder;
-  {
-    std::scoped_lock const lock(mutex_);
-    folder = place_.dump_folder;
-  }
+  std::string const folder = dump_folder();
   std::string const text = reason + "\n" + where_text(own_beat()) + "\n\nstacks\n" +
                            stacks_of_all_threads() + "\nlast spans\n" +
                            spans_text(trace_.last(Trace::most_last));

@@ -83,6 +83,7 @@ class Watchdog {
   void hear_signals(bool has_paused);
   void hear_stop(int signal);
   [[nodiscard]] Beat own_beat() const;
+  [[nodiscard]] std::string dump_folder() const;
   void send(int rank, int tag, std::string text);
   void receive_beats();
   void send_beats();
