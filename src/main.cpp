@@ -11,6 +11,7 @@
 #include "commands/commands.hpp"
 #include "core/build_info.hpp"
 #include "core/exit_code_for.hpp"
+#include "core/say.hpp"
 #include "core/trace.hpp"
 #include "output/h5_handle.hpp"
 
@@ -49,7 +50,7 @@ ExitCode dispatch(Invocation const& invocation) {
     prepare_h5();
     return chosen();
   } catch (std::exception const& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    say_error("%s\n", error.what());
     return exit_code_for(error);
   }
 }

@@ -1,7 +1,6 @@
 #include "bench/run_bench.hpp"
 
 #include <chrono>
-#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "config/load_run_config.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
+#include "core/say.hpp"
 #include "families/families.hpp"
 #include "families/model.hpp"
 #include "output/plain_file.hpp"
@@ -253,8 +253,8 @@ ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSess
     meet_asleep(supervision);
   }
   if (notebook) {
-    std::fputs(bench_text(notebook->study()).c_str(), stdout);
-    std::printf("written to %s\n", out_dir.c_str());
+    say("%s", bench_text(notebook->study()).c_str());
+    say("written to %s\n", out_dir.c_str());
   }
   return ExitCode::complete;
 }

@@ -25,7 +25,7 @@ std::string mpi_library() {
 
 namespace {
 
-constexpr auto finalize_limit = std::chrono::seconds(120);
+constexpr int finalize_limit_s = 120;
 
 }  // namespace
 
@@ -75,7 +75,8 @@ MpiSession::~MpiSession() {
   // Nothing watches the ranks any more, and one that is stopped or lost now would hold the others
   // here for ever. main() ends the process long before the thread wakes.
   std::thread([rank = rank_, host = host_, tell = when_stuck_] {
-    std::this_thread::sleep_for(finalize_limit);
+    // Second by second: the time for which the process is suspended does not count.
+    for (int i = 0; i < finalize_limit_s; ++i) std::this_thread::sleep_for(std::chrono::seconds(1));
     if (tell) tell(rank, host);
     ::_exit(static_cast<int>(ExitCode::lost_peer));
   }).detach();

@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -6,6 +5,7 @@
 
 #include "commands/commands.hpp"
 #include "config/load_run_config.hpp"
+#include "core/say.hpp"
 #include "run/check_job.hpp"
 #include "run/folder_parts.hpp"
 
@@ -32,7 +32,7 @@ ExitCode check(CheckArguments const& arguments) {
                 std::nullopt);
   // run.sbatch reads this line.
   if (auto const part = part_by_slurm(config.job.run_dir))
-    std::printf("part        %d/%d, as task of a Slurm array\n", part->index, part->count);
+    say("part        %d/%d, as task of a Slurm array\n", part->index, part->count);
   return code;
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +7,7 @@
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
 #include "commands/under_mpi.hpp"
+#include "core/say.hpp"
 #include "doctor/diagnosis.hpp"
 #include "doctor/preflight.hpp"
 #include "output/scan_run.hpp"
@@ -55,7 +55,7 @@ ExitCode doctor(DoctorArguments const& arguments, MpiSession const& session) {
   }
   std::vector<RankHealth> const ranks = preflight(session, request);
   if (session.rank() == 0)
-    std::fputs((arguments.json ? health_json(ranks) : health_text(ranks)).c_str(), stdout);
+    say("%s", (arguments.json ? health_json(ranks) : health_text(ranks)).c_str());
   bool const all_healthy = std::all_of(
       ranks.begin(), ranks.end(), [](RankHealth const& rank) { return rank.problems.empty(); });
   return all_healthy ? ExitCode::complete : ExitCode::unhealthy;

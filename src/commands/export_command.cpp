@@ -1,8 +1,8 @@
-#include <cstdio>
 #include <memory>
 #include <string>
 
 #include "commands/commands.hpp"
+#include "core/say.hpp"
 #include "output/export_run.hpp"
 #include "output/verify_run.hpp"
 
@@ -18,9 +18,9 @@ struct CompareArguments {
 
 ExitCode compare(CompareArguments const& arguments) {
   CompareReport const report = compare_runs(arguments.run_a, arguments.run_b);
-  for (std::string const& difference : report.differences) std::printf("%s\n", difference.c_str());
-  std::printf("%llu images identical, %zu not\n", static_cast<unsigned long long>(report.identical),
-              report.differences.size());
+  for (std::string const& difference : report.differences) say("%s\n", difference.c_str());
+  say("%llu images identical, %zu not\n", static_cast<unsigned long long>(report.identical),
+      report.differences.size());
   return report.differences.empty() ? ExitCode::complete : static_cast<ExitCode>(exit_if_different);
 }
 
@@ -32,8 +32,8 @@ struct ExportArguments {
 
 ExitCode export_images(ExportArguments const& arguments) {
   std::uint64_t const images = export_imagefolder(arguments.run_dir, arguments.out_dir);
-  std::printf("%llu images written to %s\n", static_cast<unsigned long long>(images),
-              arguments.out_dir.c_str());
+  say("%llu images written to %s\n", static_cast<unsigned long long>(images),
+      arguments.out_dir.c_str());
   return ExitCode::complete;
 }
 

@@ -1,10 +1,10 @@
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "commands/commands.hpp"
 #include "core/error.hpp"
+#include "core/say.hpp"
 #include "output/repair_run.hpp"
 #include "run/run_lock.hpp"
 
@@ -21,24 +21,22 @@ ExitCode repair(std::string const& run_dir, Originals originals) {
           run_dir + ": no run folder is there (no such folder) check the path");
   auto const locks = lock_all_parts(run_dir);
   RepairReport const report = repair_run(run_dir, originals);
-  for (std::string const& line : report.lines) std::printf("%s\n", line.c_str());
-  std::printf("%llu shards sound, %llu withdrawn, %llu rewritten without doubles\n",
-              count_of(report.sound_shards), count_of(report.withdrawn_shards),
-              count_of(report.rewritten_shards));
+  for (std::string const& line : report.lines) say("%s\n", line.c_str());
+  say("%llu shards sound, %llu withdrawn, %llu rewritten without doubles\n",
+      count_of(report.sound_shards), count_of(report.withdrawn_shards),
+      count_of(report.rewritten_shards));
   if (report.broken_images > 0)
-    std::printf(
-        "%llu broken images taken out; %llu of them stand nowhere else, and the next run "
+    say("%llu broken images taken out; %llu of them stand nowhere else, and the next run "
         "makes them again\n",
         count_of(report.broken_images), count_of(report.missing_images));
   if (report.doubled_images > 0)
-    std::printf("%llu doubles taken out: one sound copy of each stays, none is made again\n",
-                count_of(report.doubled_images));
+    say("%llu doubles taken out: one sound copy of each stays, none is made again\n",
+        count_of(report.doubled_images));
   if (report.removed_originals > 0)
-    std::printf("%llu withdrawn shards removed: all their images stand elsewhere\n",
-                count_of(report.removed_originals));
+    say("%llu withdrawn shards removed: all their images stand elsewhere\n",
+        count_of(report.removed_originals));
   if (report.originals > 0)
-    std::printf(
-        "%llu withdrawn shards (%llu bytes) stay in .work/withdrawn, for they hold images "
+    say("%llu withdrawn shards (%llu bytes) stay in .work/withdrawn, for they hold images "
         "that stand nowhere else or cannot be read: repair --discard removes them\n",
         count_of(report.originals), count_of(report.original_bytes));
   return ExitCode::complete;

@@ -1,8 +1,8 @@
-#include <cstdio>
 #include <memory>
 #include <string>
 
 #include "commands/commands.hpp"
+#include "core/say.hpp"
 #include "run/read_status.hpp"
 
 namespace ditbatch {
@@ -20,7 +20,7 @@ ExitCode print_status(StatusArguments const& arguments) {
   std::string const text =
       arguments.json ? status_json(status)
                      : status_text(status, arguments.ranks ? ShowRanks::yes : ShowRanks::no);
-  std::fputs(text.c_str(), stdout);
+  say("%s", text.c_str());
   return ExitCode::complete;
 }
 

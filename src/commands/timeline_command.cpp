@@ -1,9 +1,9 @@
-#include <cstdio>
 #include <memory>
 #include <string>
 
 #include "bench/session_timeline.hpp"
 #include "commands/commands.hpp"
+#include "core/say.hpp"
 #include "output/plain_file.hpp"
 
 namespace ditbatch {
@@ -18,8 +18,8 @@ struct TimelineArguments {
 ExitCode write_timeline(TimelineArguments const& arguments) {
   Timeline const timeline = session_timeline(arguments.session_dir);
   replace_file(arguments.out, chrome_trace_json(timeline));
-  std::printf("%zu spans written to %s: open it in ui.perfetto.dev\n", timeline.events.size(),
-              arguments.out.c_str());
+  say("%zu spans written to %s: open it in ui.perfetto.dev\n", timeline.events.size(),
+      arguments.out.c_str());
   return ExitCode::complete;
 }
 

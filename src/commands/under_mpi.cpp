@@ -10,6 +10,7 @@
 #include "core/exit_code_for.hpp"
 #include "core/log.hpp"
 #include "core/problem.hpp"
+#include "core/say.hpp"
 #include "output/run_paths.hpp"
 #include "supervise/fault_point.hpp"
 #include "supervise/last_words.hpp"
@@ -24,10 +25,10 @@ namespace {
 // A list of problems.
 void say_bad_input(BadInput const& error, std::string const& input) {
   std::string const list = error.what();
-  std::fprintf(stderr,
-               "%s\ncause: the input, as listed above (nothing was made)\nread: %s\nthen: ditbatch "
-               "check %s\n",
-               list.c_str(), input.c_str(), input.c_str());
+  say_error(
+      "%s\ncause: the input, as listed above (nothing was made)\nread: %s\nthen: ditbatch "
+      "check %s\n",
+      list.c_str(), input.c_str(), input.c_str());
   std::fflush(stderr);
   LastWords words;
   words.code = error.code();

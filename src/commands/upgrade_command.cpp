@@ -1,10 +1,10 @@
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "commands/commands.hpp"
 #include "core/error.hpp"
+#include "core/say.hpp"
 #include "output/shard_row.hpp"
 #include "output/upgrade_run.hpp"
 #include "run/run_lock.hpp"
@@ -19,12 +19,12 @@ ExitCode upgrade(std::string const& run_dir) {
   auto const locks = lock_all_parts(run_dir);
   UpgradeReport const report = upgrade_run(run_dir);
   if (report.salvaged_images > 0)
-    std::printf("%llu images of a job that ended early were published\n",
-                static_cast<unsigned long long>(report.salvaged_images));
-  std::printf("%llu shards with %llu images upgraded to version %d, %llu had it\n",
-              static_cast<unsigned long long>(report.upgraded_shards),
-              static_cast<unsigned long long>(report.upgraded_images), shard_schema_version,
-              static_cast<unsigned long long>(report.newest_shards));
+    say("%llu images of a job that ended early were published\n",
+        static_cast<unsigned long long>(report.salvaged_images));
+  say("%llu shards with %llu images upgraded to version %d, %llu had it\n",
+      static_cast<unsigned long long>(report.upgraded_shards),
+      static_cast<unsigned long long>(report.upgraded_images), shard_schema_version,
+      static_cast<unsigned long long>(report.newest_shards));
   return ExitCode::complete;
 }
 

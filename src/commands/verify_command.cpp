@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "commands/commands.hpp"
 #include "commands/under_mpi.hpp"
+#include "core/say.hpp"
 #include "output/run_paths.hpp"
 #include "output/verify_run.hpp"
 #include "run/verify_job.hpp"
@@ -32,42 +32,38 @@ std::string some_of(std::vector<std::string> const& names) {
 
 void print_completeness(Completeness const& found, VerifyReport const& report) {
   if (!found.unknown.empty()) {
-    std::printf("not compared with the manifest: %s\n", found.unknown.c_str());
+    say("not compared with the manifest: %s\n", found.unknown.c_str());
   } else if (found.missing.empty()) {
-    std::printf("%seach of the %zu images of %s is published",
-                report.problems.empty() ? "complete: " : "", found.wanted, found.manifest.c_str());
-    if (report.doubled == 0) std::printf(" once");
-    if (found.failed > 0) std::printf(" or listed as failed (%zu)", found.failed);
-    if (found.taken_out > 0) std::printf(" or taken out (%zu)", found.taken_out);
+    say("%seach of the %zu images of %s is published", report.problems.empty() ? "complete: " : "",
+        found.wanted, found.manifest.c_str());
+    if (report.doubled == 0) say(" once");
+    if (found.failed > 0) say(" or listed as failed (%zu)", found.failed);
+    if (found.taken_out > 0) say(" or taken out (%zu)", found.taken_out);
     if (report.doubled > 0)
-      std::printf(", but %llu stand a second time",
-                  static_cast<unsigned long long>(report.doubled));
-    std::printf(report.problems.empty() ? "\n" : "; not all are sound: see the problems above\n");
+      say(", but %llu stand a second time", static_cast<unsigned long long>(report.doubled));
+    say(report.problems.empty() ? "\n" : "; not all are sound: see the problems above\n");
   } else {
-    std::printf("%zu of the %zu images of %s are missing (%s) run the job again\n",
-                found.missing.size(), found.wanted, found.manifest.c_str(),
-                some_of(found.missing).c_str());
+    say("%zu of the %zu images of %s are missing (%s) run the job again\n", found.missing.size(),
+        found.wanted, found.manifest.c_str(), some_of(found.missing).c_str());
   }
   if (!found.changed.empty()) {
-    std::printf(
-        "%zu images were made from another record or checkpoint (%s) see run --replace-changed\n",
+    say("%zu images were made from another record or checkpoint (%s) see run --replace-changed\n",
         found.changed.size(), some_of(found.changed).c_str());
   }
   if (!found.foreign.empty()) {
-    std::printf("%zu images are not in the manifest any more (%s)\n", found.foreign.size(),
-                some_of(found.foreign).c_str());
+    say("%zu images are not in the manifest any more (%s)\n", found.foreign.size(),
+        some_of(found.foreign).c_str());
   }
 }
 
 ExitCode verify(std::string const& run_dir) {
   VerifyReport const report = verify_run(run_dir);
-  for (std::string const& problem : report.problems) std::printf("%s\n", problem.c_str());
-  std::printf("%llu images in %llu shards, %zu problems\n",
-              static_cast<unsigned long long>(report.images),
-              static_cast<unsigned long long>(report.shards), report.problems.size());
+  for (std::string const& problem : report.problems) say("%s\n", problem.c_str());
+  say("%llu images in %llu shards, %zu problems\n", static_cast<unsigned long long>(report.images),
+      static_cast<unsigned long long>(report.shards), report.problems.size());
   if (report.constant_images > 0) {
-    std::printf("%llu images are constant: all bytes are the same (pixel_std is 0)\n",
-                static_cast<unsigned long long>(report.constant_images));
+    say("%llu images are constant: all bytes are the same (pixel_std is 0)\n",
+        static_cast<unsigned long long>(report.constant_images));
   }
   Completeness const found = compare_with_manifest(run_dir, report);
   print_completeness(found, report);

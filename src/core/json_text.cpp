@@ -1,8 +1,8 @@
 #include "core/json_text.hpp"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "core/read_text_file.hpp"
 
 namespace ditbatch {
 
@@ -17,9 +17,7 @@ json json_of(std::string_view text) { return json::parse(text); }
 json json_or_discarded(std::string_view text) { return json::parse(text, nullptr, false); }
 
 json json_file_or_discarded(std::string const& path) {
-  std::stringstream text;
-  text << std::ifstream(path).rdbuf();
-  return json_or_discarded(text.str());
+  return json_or_discarded(read_text_if_any(path));
 }
 
 }  // namespace ditbatch

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "core/error.hpp"
+#include "core/say.hpp"
 
 namespace ditbatch {
 
@@ -40,8 +41,8 @@ void log_to_file(std::string const& path) {
   }
 }
 
-void log_info(std::string const& message) { logger().info(message); }
-void log_warning(std::string const& message) { logger().warn(message); }
-void log_error(std::string const& message) { logger().error(message); }
+void log_info(std::string const& message) { logger().info(without_controls(message)); }
+void log_warning(std::string const& message) { logger().warn(without_controls(message)); }
+void log_error(std::string const& message) { logger().error(without_controls(message)); }
 
 }  // namespace ditbatch

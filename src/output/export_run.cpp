@@ -1,5 +1,6 @@
 #include "output/export_run.hpp"
 
+#include <fcntl.h>
 #include <png.h>
 
 #include <cerrno>
@@ -85,7 +86,12 @@ void set_text(PngWriter const& out, std::string key, std::string text) {
 void write_png(std::string const& path, ShardRow const& row, std::string const& provenance) {
   std::string const fresh = path + ".new";
   PngWriter out;
-  out.file = std::fopen(fresh.c_str(), "wb");
+  naming_file(fresh, [&] {
+    remove_file(fresh);  // what lies there is of an export that died, or a link laid out for us
+    UniqueDescriptor file = open_file(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+    out.file = ::fdopen(file.get(), "wb");
+    if (out.file != nullptr) (void)file.release();
+  });
   require(out.file != nullptr, ExitCode::io,
           "cannot create " + fresh + " (" + std::strerror(errno) + ")");
   out.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, png_failed,

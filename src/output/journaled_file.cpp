@@ -93,7 +93,7 @@ void JournaledFile::commit() {
 void JournaledFile::commit_change() {
   sync_file(file_.get());
   if (!journal_) {
-    journal_ = open_file(journal_path(path_), O_RDWR | O_CREAT | O_TRUNC);
+    journal_ = open_file(journal_path(path_), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW);
     sync_folder_of(path_);
   }
   write_journal(journal_.get(), change_);

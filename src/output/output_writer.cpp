@@ -119,7 +119,6 @@ void OutputWriter::run() {
     }
     lock.unlock();
     set_busy(true);
-    look_at_clocks(Hurry::now);  // publishing one shard may take long: the others are safe first
     while (!open_.empty()) {
       std::string const size = open_.begin()->first;  // publishing ends the entry and its key
       publish(size);
@@ -229,7 +228,11 @@ void OutputWriter::flush(OpenShard& shard) {
   shard.flushed_ns = now_ns();
 }
 
+// Publishing takes long: the rows of other sizes are safe before.
 void OutputWriter::publish(std::string const& size) {
+  for (auto& [other, shard] : open_) {
+    if (other != size && shard.unflushed_bytes > 0) flush(shard);
+  }
   ScopedSpan const span(trace_, "publish", {}, writer_thread);
   OpenShard& shard = open_.at(size);
   std::string const partial = shard.file.path();

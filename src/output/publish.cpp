@@ -7,12 +7,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "core/error.hpp"
 #include "core/file_calls.hpp"
 #include "core/json_text.hpp"
+#include "core/read_text_file.hpp"
 #include "output/plain_file.hpp"
 #include "output/run_paths.hpp"
 #include "output/shard_file.hpp"
@@ -41,7 +42,7 @@ bool ends_in_mid_line(int file) {
 
 void append_line(std::string const& path, std::string const& line) {
   UniqueDescriptor file =
-      naming_file(path, [&] { return open_file(path, O_CREAT | O_APPEND | O_RDWR); });
+      naming_file(path, [&] { return open_file(path, O_CREAT | O_APPEND | O_RDWR | O_NOFOLLOW); });
   std::string const text = (ends_in_mid_line(file.get()) ? "\n" : "") + line + "\n";
   if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     std::string const what = "write of " + std::to_string(text.size()) + " bytes";
@@ -138,7 +139,7 @@ void append_index_line(std::string const& path, PublishedShard const& shard) {
 
 std::vector<IndexLine> read_index_lines(std::string const& path) {
   std::vector<IndexLine> lines;
-  std::ifstream file(path);
+  std::istringstream file(read_text_file(path).value_or(""));
   for (std::string text; std::getline(file, text);) {
     json const parsed = json_or_discarded(text);
     try {
@@ -157,7 +158,7 @@ void append_failed_line(std::string const& path, FailedLine const& line) {
 
 std::vector<FailedLine> read_failed_lines(std::string const& path) {
   std::vector<FailedLine> lines;
-  std::ifstream file(path);
+  std::istringstream file(read_text_file(path).value_or(""));
   for (std::string text; std::getline(file, text);) {
     json const parsed = json_or_discarded(text);
     try {

@@ -42,7 +42,8 @@ struct IndexLine {
   std::uint64_t bytes = 0;
   std::string sha256;  // of the file, hexadecimal
 };
-/// Lines that are no such records are skipped.
+/// Lines that are no such records are skipped. Throws Error where the file is there and cannot be
+/// read.
 [[nodiscard]] std::vector<IndexLine> read_index_lines(std::string const& path);
 /// Replaces the file by these lines; without any it is removed.
 void write_index_lines(std::string const& path, std::vector<IndexLine> const& lines);
@@ -55,7 +56,7 @@ struct FailedLine {
   std::string error;
 };
 void append_failed_line(std::string const& path, FailedLine const& line);
-/// Lines that are no such records are skipped.
+/// The same.
 [[nodiscard]] std::vector<FailedLine> read_failed_lines(std::string const& path);
 /// Replaces the file by these lines; without any it is removed.
 void write_failed_lines(std::string const& path, std::vector<FailedLine> const& lines);

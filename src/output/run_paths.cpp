@@ -104,6 +104,12 @@ std::string name_for_part(std::string const& stem, std::string const& part,
   return stem + (part.empty() ? "" : "." + part) + extension;
 }
 
+// Neither a link nor a pipe, which would block whoever opens it.
+bool is_plain_file(fs::path const& path) {
+  std::error_code none;
+  return fs::symlink_status(path, none).type() == fs::file_type::regular;
+}
+
 std::vector<PartFile> files_for_parts(fs::path const& folder, std::string const& stem,
                                       std::string const& extension) {
   std::vector<PartFile> files;
@@ -124,7 +130,7 @@ std::vector<PartFile> all_partials(std::string const& run_dir) {
   std::string const prefix = "partial-";
   for (fs::path const& file : sorted_entries(work_folder(run_dir))) {
     std::string const name = file.filename();
-    if (name.rfind(prefix, 0) == 0 && file.extension() == ".h5")
+    if (name.rfind(prefix, 0) == 0 && file.extension() == ".h5" && is_plain_file(file))
       files.push_back({file, split_part(name.substr(prefix.size())).part});
   }
   return files;
@@ -296,7 +302,7 @@ std::map<int, std::string> trace_files(SessionPaths const& session) {
   for (fs::path const& file : sorted_entries(session.trace)) {
     std::string const name = file.stem();
     bool const is_trace = file.extension() == ".jsonl" || file.extension() == ".h5";
-    if (!is_trace || name.rfind(prefix, 0) != 0) continue;
+    if (!is_trace || name.rfind(prefix, 0) != 0 || !is_plain_file(file)) continue;
     if (auto const rank = parse_digits(name.substr(prefix.size()), 4)) files[*rank] = file;
   }
   return files;

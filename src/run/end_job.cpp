@@ -2,7 +2,6 @@
 
 #include <mpi.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -12,6 +11,7 @@
 #include "comm/mpi_comm.hpp"
 #include "config/quantities.hpp"
 #include "core/log.hpp"
+#include "core/say.hpp"
 #include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
 #include "supervise/signals.hpp"
@@ -146,7 +146,7 @@ ExitCode report(Supervision& supervision, RunConfig const& config, JobStart cons
         summary.given_up.empty() ? start.office->stop.reason() : "given up: " + summary.given_up;
     folder.forget_mended_failures(config);
     replace_file(start.paths.summary, summary_json(summary));
-    std::fputs(summary_text(summary).c_str(), stderr);
+    say_error("%s", summary_text(summary).c_str());
     ExitCode const code = exit_code_of(config, summary, folder);
     LastWords const words = words_for(code, summary, config.job.run_dir, start.paths);
     if (code == ExitCode::complete)

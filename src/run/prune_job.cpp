@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/say.hpp"
 #include "output/run_paths.hpp"
 #include "output/scan_run.hpp"
 #include "run/run_lock.hpp"
@@ -29,21 +29,20 @@ unsigned long long count_of(std::uint64_t number) { return number; }
 
 void print_shards(PrunePlan const& plan) {
   for (PrunePlan::Shard const& shard : plan.changed) {
-    std::printf("%s: %zu of %zu images:", shard.file.c_str(), shard.taken.size(),
-                shard.taken.size() + shard.kept.size());
-    for (ImageKey const& key : shard.taken) std::printf(" %s", image_name(key).c_str());
-    std::printf("\n");
+    say("%s: %zu of %zu images:", shard.file.c_str(), shard.taken.size(),
+        shard.taken.size() + shard.kept.size());
+    for (ImageKey const& key : shard.taken) say(" %s", image_name(key).c_str());
+    say("\n");
   }
 }
 
 void print_unknown(std::vector<std::string> const& names) {
   if (names.empty()) return;
   constexpr std::size_t most = 10;
-  std::printf("%zu of the ids are neither in the shards nor in the manifest, and left alone:",
-              names.size());
-  for (std::size_t i = 0; i < std::min(most, names.size()); ++i)
-    std::printf(" %s", names[i].c_str());
-  std::printf(names.size() > most ? " and %zu more\n" : "\n", names.size() - most);
+  say("%zu of the ids are neither in the shards nor in the manifest, and left alone:",
+      names.size());
+  for (std::size_t i = 0; i < std::min(most, names.size()); ++i) say(" %s", names[i].c_str());
+  say(names.size() > most ? " and %zu more\n" : "\n", names.size() - most);
 }
 
 // Finds what is to be taken out, says so, and does it.
@@ -64,18 +63,18 @@ void prune_rows(std::string const& run_dir, PruneRequest const& request,
   if (!is_remade) selection.add_tombstones(plan, options.reason, now_text(), after);
 
   if (!selection.without_manifest().empty())
-    std::printf("ids are not compared with the manifest, and all kept from being made: %s\n",
-                selection.without_manifest().c_str());
+    say("ids are not compared with the manifest, and all kept from being made: %s\n",
+        selection.without_manifest().c_str());
   print_shards(plan);
   print_unknown(unknown);
-  std::printf("before: %llu images in %llu shards; taken out: %llu in %zu\n", count_of(plan.images),
-              count_of(plan.shards), count_of(plan.taken_images()), plan.changed.size());
-  if (lifted > 0) std::printf("%zu ids or images may be made again\n", lifted);
+  say("before: %llu images in %llu shards; taken out: %llu in %zu\n", count_of(plan.images),
+      count_of(plan.shards), count_of(plan.taken_images()), plan.changed.size());
+  if (lifted > 0) say("%zu ids or images may be made again\n", lifted);
   if (options.perform == PruneOptions::Do::nothing) return;
   carry_out(run_dir, plan, after);
-  std::printf("after: %llu images in %llu shards; %llu images are kept from being made again\n",
-              count_of(plan.images - plan.taken_images()),
-              count_of(plan.shards - plan.emptied_shards()), count_of(after.images()));
+  say("after: %llu images in %llu shards; %llu images are kept from being made again\n",
+      count_of(plan.images - plan.taken_images()), count_of(plan.shards - plan.emptied_shards()),
+      count_of(after.images()));
 }
 
 // Images that are made again to be compared are leftovers too, unless they are being made.
@@ -96,10 +95,9 @@ ExitCode prune(std::string const& run_dir, PruneRequest const& request,
     for (std::string const& part : parts_with_partials(run_dir))
       partials += partial_files(run_dir, part).size();
     if (partials > 0)
-      std::printf(
-          "%zu partial shards that a job left are not counted: prune publishes them first\n",
+      say("%zu partial shards that a job left are not counted: prune publishes them first\n",
           partials);
-    std::printf("dry run: nothing was changed\n");
+    say("dry run: nothing was changed\n");
     return ExitCode::complete;
   }
   auto const locks = lock_all_parts(run_dir);
@@ -110,7 +108,7 @@ ExitCode prune(std::string const& run_dir, PruneRequest const& request,
   std::uint64_t const salvaged =
       salvage_all(run_dir, is_unproven ? LastWriter::perhaps_alive : LastWriter::gone);
   if (salvaged > 0)
-    std::printf("%llu images of a job that ended early were published\n", count_of(salvaged));
+    say("%llu images of a job that ended early were published\n", count_of(salvaged));
   prune_rows(run_dir, request, options);
   return ExitCode::complete;
 }

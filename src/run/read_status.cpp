@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/error.hpp"
 #include "core/json_text.hpp"
+#include "core/read_text_file.hpp"
 #include "core/trace.hpp"
 #include "output/publish.hpp"
 #include "output/scan_run.hpp"
@@ -31,8 +31,9 @@ void read_told(std::string const& path, RunStatus& status, Take const& take) {
   json const told = json_file_or_discarded(path);
   std::error_code none;
   if (told.is_discarded()) {
-    if (fs::file_size(path, none) > 0 && !none)
-      status.left_out.push_back(path + ": is left out (no JSON, or cut off)");
+    bool const is_odd = fs::exists(path, none) && !fs::is_regular_file(path, none);
+    if (is_odd || (fs::file_size(path, none) > 0 && !none))
+      status.left_out.push_back(path + ": is left out (no JSON, cut off, or no plain file)");
     return;
   }
   try {
@@ -90,7 +91,7 @@ void read_top_folder(std::string const& run_dir, RunStatus& status) {
 
 // Lines "ditbatch_NAME VALUE" of Prometheus' text format.
 void read_metrics(std::string const& path, RunStatus& status) {
-  std::ifstream file(path);
+  std::istringstream file(read_text_if_any(path));
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     std::string name;

@@ -13,7 +13,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -21,6 +20,7 @@
 #include "core/json_text.hpp"
 #include "core/log.hpp"
 #include "core/process_age.hpp"
+#include "core/read_text_file.hpp"
 #include "output/run_paths.hpp"
 
 namespace ditbatch {
@@ -41,13 +41,6 @@ std::string own_slurm_job() {
   return job != nullptr ? job : "";
 }
 
-std::string read_file(std::string const& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 // All texts of a lock have one length, so that its counter is moved on by one write in place: a
 // rename would put a lock that was lost meanwhile back over the new owner's.
 std::string lock_text(std::string const& owner, std::uint64_t counter) {
@@ -59,7 +52,7 @@ std::string lock_text(std::string const& owner, std::uint64_t counter) {
 UniqueDescriptor create_exclusively(std::string const& path, std::string const& text) {
   UniqueDescriptor file;
   try {
-    file = open_file(path, O_CREAT | O_EXCL | O_WRONLY);
+    file = open_file(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW);
   } catch (std::system_error const& error) {
     if (error.code() == std::errc::file_exists) return {};
     throw io_error(path, error);
@@ -121,7 +114,7 @@ OwnerNote parse_note(std::string const& text) {
 }
 
 std::string describe(std::string const& path) {
-  OwnerNote const owner = parse_note(read_file(path));
+  OwnerNote const owner = parse_note(read_text_if_any(path));
   if (owner.process == 0) return "an unknown job";
   return (owner.job.empty() ? "" : "Slurm job " + owner.job + ", ") + "process " +
          std::to_string(owner.process) + " on " + owner.host;
@@ -140,14 +133,14 @@ std::vector<LockOwnerState> look_for_owners(std::vector<std::string> const& path
   std::vector<std::string> before;
   std::vector<std::optional<LockOwnerState>> known;
   for (std::string const& path : paths) {
-    before.push_back(read_file(path));
+    before.push_back(read_text_if_any(path));
     known.push_back(look_for_process(parse_note(before.back())));
   }
   auto const is_unknown = [](auto const& state) { return !state; };
   for (int i = 0; i < 3 && std::any_of(known.begin(), known.end(), is_unknown); ++i) {
     std::this_thread::sleep_for(interval);
     for (std::size_t n = 0; n < paths.size(); ++n) {
-      if (!known[n] && read_file(paths[n]) != before[n]) known[n] = LockOwnerState::alive;
+      if (!known[n] && read_text_if_any(paths[n]) != before[n]) known[n] = LockOwnerState::alive;
     }
   }
   std::vector<LockOwnerState> states;
@@ -172,6 +165,7 @@ RunLock::RunLock(std::string const& run_dir, std::string const& part) {
   std::string const first = lock_text(owner_, 0);
   file_ = create_exclusively(path_, first);
   if (!file_) {
+    (void)read_text_file(path_);  // a pipe or a folder in its place is named
     LockOwnerState const owner = look_for_owners({path_}).front();
     require(owner != LockOwnerState::alive, ExitCode::bad_input,
             path_ + ": the run folder is in use (by " + describe(path_) +
@@ -193,7 +187,7 @@ RunLock::RunLock(std::string const& run_dir, std::string const& part) {
 std::string RunLock::loss() const {
   std::string text(owner_.size(), '\0');
   try {
-    UniqueDescriptor const file = open_file(path_, O_RDONLY | O_NOFOLLOW);
+    UniqueDescriptor const file = open_file(path_, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     read_at(file.get(), text.data(), text.size(), 0);
   } catch (std::system_error const& error) {
     if (error.code() != std::errc::no_such_file_or_directory) throw io_error(path_, error);

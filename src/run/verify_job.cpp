@@ -1,13 +1,13 @@
 #include "run/verify_job.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <random>
 #include <set>
 
 #include "config/load_run_config.hpp"
 #include "core/log.hpp"
+#include "core/say.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 #include "run/record_judge.hpp"
@@ -168,10 +168,10 @@ ExitCode regenerate(std::string const& run_dir, std::size_t count,
       std::string const text = is_same    ? "the same bits"
                                : !is_made ? "not in the manifest any more"
                                           : other_bits_text(published.at(key), made->second);
-      std::printf("%s: %s\n", image_name(key).c_str(), text.c_str());
+      say("%s: %s\n", image_name(key).c_str(), text.c_str());
     }
     fs::remove_all(folder);
-    std::printf("%zu images made again, %zu with other bits\n", options.only->size(), different);
+    say("%zu images made again, %zu with other bits\n", options.only->size(), different);
     return different == 0 ? ExitCode::complete : ExitCode::io;
   });
 }

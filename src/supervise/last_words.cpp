@@ -20,6 +20,7 @@
 #include "core/host_error.hpp"
 #include "core/json_text.hpp"
 #include "core/log.hpp"
+#include "core/say.hpp"
 #include "core/trace.hpp"
 #include "output/plain_file.hpp"
 #include "output/run_paths.hpp"
@@ -172,13 +173,13 @@ void write_last_words(LastWords const& words) noexcept {
     while (!*done && std::chrono::steady_clock::now() < until)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
   } catch (std::exception const& error) {
-    std::fprintf(stderr, "no end.json: %s\n", error.what());
+    say_error("no end.json: %s\n", error.what());
   }
 }
 
 void say_last_words(LastWords const& words) noexcept {
-  std::fprintf(stderr, "cause: %s\nread: %s\nthen: %s\n", words.cause.c_str(), words.read.c_str(),
-               words.then.c_str());
+  say_error("cause: %s\nread: %s\nthen: %s\n", words.cause.c_str(), words.read.c_str(),
+            words.then.c_str());
   std::fflush(stderr);
   write_last_words(words);
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -42,8 +43,12 @@ StartWatch::~StartWatch() {
 void StartWatch::watch() {
   {
     std::unique_lock lock(mutex_);
-    auto const limit = std::chrono::duration<double>(options_.limit_s);
-    if (changed_.wait_for(lock, limit, [this] { return has_started_; })) return;
+    // Bit by bit: the time for which the process is suspended does not count.
+    constexpr double bit_s = 0.1;
+    for (double left_s = options_.limit_s; left_s > 0; left_s -= bit_s) {
+      auto const wait = std::chrono::duration<double>(std::min(left_s, bit_s));
+      if (changed_.wait_for(lock, wait, [this] { return has_started_; })) return;
+    }
   }
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f s", options_.limit_s);

@@ -15,6 +15,7 @@
 #include "core/exit_code_for.hpp"
 #include "core/json_text.hpp"
 #include "core/log.hpp"
+#include "core/say.hpp"
 #include "output/plain_file.hpp"
 #include "supervise/last_words.hpp"
 #include "supervise/phase_clock.hpp"
@@ -364,14 +365,14 @@ void Watchdog::dump(std::string const& reason) {
   std::snprintf(name, sizeof name, "/rank-%04d-%d.txt", options_.rank, dumps_++);
   try {
     if (folder.empty()) {
-      std::fprintf(stderr, "[rank %d] %s", options_.rank, text.c_str());
+      say_error("[rank %d] %s", options_.rank, text.c_str());
     } else {
       std::filesystem::create_directories(folder);
       replace_file(folder + name, text);
       log_info("stacks and last spans are in " + folder + name);
     }
   } catch (std::exception const& error) {
-    std::fprintf(stderr, "[rank %d] no dump (%s)\n%s", options_.rank, error.what(), text.c_str());
+    say_error("[rank %d] no dump (%s)\n%s", options_.rank, error.what(), text.c_str());
   }
 }
 

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "core/problem.hpp"
+#include "core/say.hpp"
 #include "core/sha256.hpp"
 #include "core/unique_handle.hpp"
 #include "core/utf8.hpp"
@@ -31,6 +32,16 @@ BOOST_AUTO_TEST_CASE(position_counts_lines_and_bytes_from_one) {
 BOOST_AUTO_TEST_CASE(the_nearest_name_is_near) {
   BOOST_TEST(nearest_name("ulyses", {"ulysses", "ring"}) == "ulysses");
   BOOST_TEST(nearest_name("zzzzzz", {"ulysses", "ring"}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_terminal_obeys_nothing_that_is_printed) {
+  BOOST_TEST(without_controls("plain\ttext \xC3\xA9\n") == "plain\ttext \xC3\xA9\n");
+  BOOST_TEST(without_controls("\x1b[31mred\r\x7f") == "\\u001b[31mred\\u000d\\u007f");
+  BOOST_TEST(without_controls("\xC2\x9b"
+                              "2J") == "\\u009b2J");  // C1 as UTF-8
+  BOOST_TEST(without_controls("\x9b"
+                              "2J") == "\\u009b2J");  // and as a byte
+  BOOST_TEST(without_controls(std::string("a\0b", 3)) == "a\\u0000b");
 }
 
 BOOST_AUTO_TEST_CASE(utf8_refuses_what_unicode_refuses) {

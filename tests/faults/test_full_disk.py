@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A run folder on a file system that is too small, by one image or by half: exit 74 with the path, the bytes that are
-needed and those that are free; what is published is right; and with more space the same job completes.
+needed and those that are free; what is published is right; and with more space the same job completes. So does taking images
+out, which needs room for the shard that takes the old one's place.
 
     test_full_disk.py DITBATCH MPIRUN_SH WORK_DIR
 
 DITBATCH_EVERY_CASE=1: by one image and by half for every size of a shard. Exit 77 (skipped) where a tmpfs cannot be mounted.
 """
+import errno
 import os
 import pathlib
 import re
@@ -72,6 +74,30 @@ def too_small(name, ranks, images_per_shard, size, expected):
         subprocess.run(["umount", folder], check=True)
 
 
+def fill(folder):
+    with open(folder / "filler", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(PAGE))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+
+
+def taken_out_without_space(made, folder, expected):
+    """Nothing is lost: the image is still there, or it is gone and said to be gone."""
+    run, ids = made.folder / "run", WORK / "ids.txt"
+    ids.write_text("r1\n")
+    fill(folder)
+    prune = [PROGRAM, "prune", run, "--ids", ids]
+    done = subprocess.run(prune, capture_output=True, text=True)
+    assert done.returncode == 74 and re.search(r"\d+ bytes are free", done.stderr), done.stdout + done.stderr
+    assert check_published(run, expected) == len(expected), "an image was lost on a full disk"
+    (folder / "filler").unlink()
+    done = subprocess.run(prune, capture_output=True, text=True)
+    assert done.returncode == 0 and set(made.hashes()) == set(expected) - {"r1"}, done.stdout + done.stderr
+    assert verify(run).returncode == 0
+
+
 def toml(images_per_shard):
     return f"[output]\nflush_s = 0\nimages_per_shard = {images_per_shard}\n"
 
@@ -94,6 +120,8 @@ def main():
             expected = made.hashes()
             needed = used_bytes(folder)
             shard_bytes = sum(path.stat().st_size for path in (made.folder / "run" / "shards").rglob("*.h5"))
+            if images_per_shard == 3:
+                taken_out_without_space(made, folder, expected)
         finally:
             subprocess.run(["umount", folder], check=True)
         assert len(expected) == len(RECORDS) and shard_bytes > 4 * IMAGE_BYTES, shard_bytes

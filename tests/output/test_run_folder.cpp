@@ -132,6 +132,24 @@ BOOST_AUTO_TEST_CASE(what_is_no_shard_stops_a_resume_until_repair_takes_it_out) 
   BOOST_TEST(sound.images == 5U);
 }
 
+// Where another user may write: nobody waits for a pipe for ever, and no link leads a write astray.
+BOOST_AUTO_TEST_CASE(pipes_and_links_for_the_folders_own_files_are_refused) {
+  ScratchFolder const run;
+  publish_rows(run, make_rows(0, 3), 0);
+  BOOST_REQUIRE(::mkfifo((run / ".work/partial-s1-r0-0.h5").c_str(), 0644) == 0);
+  BOOST_TEST(partial_files(run.text(), "").empty());
+  fs::remove(run / "index.jsonl");
+  write_bytes(run / "precious", "precious");
+  fs::create_symlink(run / "precious", run / "index.jsonl");
+  BOOST_CHECK_THROW(append_index_line(run / "index.jsonl", {}), Error);
+  BOOST_TEST(read_bytes(run / "precious") == "precious");
+  fs::remove(run / "index.jsonl");
+  BOOST_REQUIRE(::mkfifo((run / "index.jsonl").c_str(), 0644) == 0);
+  BOOST_CHECK_EXCEPTION((void)read_all_indexes(run.text()), Error, [](Error const& error) {
+    return std::string(error.what()).find("index.jsonl: is no plain file (") != std::string::npos;
+  });
+}
+
 BOOST_AUTO_TEST_CASE(shards_on_another_file_system_are_refused_at_once) {
   ScratchFolder const run;
   require_one_file_system(run.text());

@@ -1,5 +1,6 @@
 // What the files of a run folder say of a job that is not there to be asked.
 #define BOOST_TEST_MODULE read_status
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -205,6 +206,21 @@ BOOST_AUTO_TEST_CASE(what_a_file_tells_otherwise_is_left_out_and_named) {
                            "summary.json: is left out (", "lock: is left out ("})
     BOOST_TEST(has(text, file));
   BOOST_TEST(json::parse(status_json(status)).at("state") == "died");
+}
+
+BOOST_AUTO_TEST_CASE(nobody_waits_for_a_pipe) {
+  test::ScratchFolder const run("pipes");
+  write_session(run);
+  std::string const session = run / "sessions/0002/";
+  std::filesystem::create_directory(run / ".work");
+  for (std::string const& file : {session + "ranks.json", session + "metrics.prom",
+                                  session + "end.json", run / ".work/lock"}) {
+    std::filesystem::remove(file);
+    BOOST_REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+  }
+  RunStatus const status = read_status(run.path());
+  BOOST_TEST(has(status_text(status, ShowRanks::yes), "ranks.json: is left out ("));
+  BOOST_TEST(has(status_text(status, ShowRanks::yes), "lock: is left out ("));
 }
 
 BOOST_AUTO_TEST_CASE(states_follow_from_counts) {

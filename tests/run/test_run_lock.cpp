@@ -1,5 +1,6 @@
 // One job on a run folder: a second is refused by name, a dead one's lock is taken over.
 #define BOOST_TEST_MODULE run_lock
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +54,26 @@ long dead_process() {
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(a_pipe_in_the_locks_place_is_named) {
+  test::ScratchFolder const run("pipe-lock");
+  fs::create_directories(run / ".work");
+  BOOST_REQUIRE(::mkfifo((run / ".work/lock").c_str(), 0600) == 0);
+  BOOST_CHECK_EXCEPTION(RunLock(run.path(), ""), Error, [](Error const& error) {
+    return std::string(error.what()).find("lock: is no plain file (") != std::string::npos &&
+           error.code() == ExitCode::bad_input;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(no_link_in_the_locks_place_is_followed) {
+  test::ScratchFolder const run("link-lock");
+  fs::create_directories(run / ".work");
+  std::string const precious = run / "precious";
+  std::ofstream(precious) << "precious";
+  fs::create_symlink(precious, run / ".work/lock");
+  { RunLock const lock(run.path(), ""); }  // taken over, as of a job that gives no sign of life
+  BOOST_TEST(read(precious) == "precious");
+}
 
 BOOST_AUTO_TEST_CASE(it_is_there_as_long_as_its_owner) {
   test::ScratchFolder const run("lock");
