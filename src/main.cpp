@@ -3,12 +3,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "comm/mpi_session.hpp"
 #include "commands/commands.hpp"
+#include "commands/parse_hint.hpp"
 #include "core/build_info.hpp"
 #include "core/exit_code_for.hpp"
 #include "core/say.hpp"
@@ -42,9 +46,19 @@ ExitCode dispatch(Invocation const& invocation) {
   add_compare_command(app, chosen);
   add_export_command(app, chosen);
   try {
-    app.parse(invocation.argc, invocation.argv);
+    // `help run` is `run --help`.
+    std::vector<std::string> arguments(invocation.argv + 1, invocation.argv + invocation.argc);
+    if (!arguments.empty() && arguments.front() == "help") {
+      arguments.erase(arguments.begin());
+      arguments.emplace_back("--help");
+    }
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    app.parse(std::move(arguments));
   } catch (CLI::ParseError const& error) {
-    return app.exit(error) == 0 ? ExitCode::complete : ExitCode::usage;
+    if (app.exit(error) == 0) return ExitCode::complete;
+    std::string const hint = parse_hint(app, invocation.argc, invocation.argv);
+    if (!hint.empty()) say_error("%s\n", hint.c_str());
+    return ExitCode::usage;
   }
   try {
     prepare_h5();

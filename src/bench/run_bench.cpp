@@ -17,6 +17,7 @@
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "core/say.hpp"
+#include "families/dtype.hpp"
 #include "families/families.hpp"
 #include "families/model.hpp"
 #include "output/plain_file.hpp"
@@ -218,9 +219,15 @@ void measure_layout(Study const& study, PlannedLayout const& layout, MPI_Comm gr
 
 }  // namespace
 
-ExitCode run_bench(RunConfig const& config, BenchOptions const& options, MpiSession const& session,
+ExitCode run_bench(RunConfig const& given, BenchOptions const& options, MpiSession const& session,
                    std::int64_t begin_ns) {
-  Supervision supervision(session, config.limits, begin_ns);
+  Supervision supervision(session, given.limits, begin_ns);
+  RunConfig config = given;
+  if (config.model.dtype == Dtype::automatic) {
+    // comm: all ranks
+    config.model.dtype = on_first_rank(
+        supervision, [&] { return usual_dtype(would_use_gpus(config.runtime.device)); });
+  }
   ModelPlan plan;
   // comm: all ranks
   std::string const out_dir = on_first_rank(supervision, [&] {

@@ -127,6 +127,10 @@ std::vector<int> choose_devices(std::vector<RankHardware> const& ranks,
   return devices;
 }
 
+bool would_use_gpus(DeviceKind kind) {
+  return kind == DeviceKind::cuda || (kind == DeviceKind::automatic && !visible_gpus().empty());
+}
+
 RankHardware see_hardware(MpiSession const& session, LookForGpus look) {
   return {session.host(), session.local_rank(),
           look == LookForGpus::yes ? visible_gpus() : std::vector<std::string>{}, session.rank()};

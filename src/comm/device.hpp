@@ -17,6 +17,9 @@ struct RankHardware {
   std::vector<std::string> gpu_uuids;  // visible GPUs
   int rank = 0;
 };
+/// Whether ranks here would compute on GPUs. Throws Error(unhealthy) where a GPU that the driver
+/// lists cannot be asked.
+[[nodiscard]] bool would_use_gpus(DeviceKind kind);
 enum class LookForGpus { no, yes };
 /// Of this rank. Throws Error(unhealthy) where a GPU that the driver lists cannot be asked.
 [[nodiscard]] RankHardware see_hardware(MpiSession const& session, LookForGpus look);

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "commands/commands.hpp"
+#include "output/require_run_folder.hpp"
 #include "run/prune_job.hpp"
 
 namespace ditbatch {
@@ -19,6 +20,7 @@ struct PruneArguments {
 };
 
 ExitCode prune(PruneArguments const& arguments) {
+  require_run_folder(arguments.run_dir);
   PruneRequest request = arguments.request;
   if (arguments.session > 0) request.session = arguments.session;
   if (!arguments.since.empty()) request.since_ns = parse_time_ns(arguments.since);

@@ -1,4 +1,3 @@
-#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -6,19 +5,17 @@
 #include "core/error.hpp"
 #include "core/say.hpp"
 #include "output/repair_run.hpp"
+#include "output/require_run_folder.hpp"
 #include "run/run_lock.hpp"
 
 namespace ditbatch {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 unsigned long long count_of(std::uint64_t number) { return number; }
 
 ExitCode repair(std::string const& run_dir, Originals originals) {
-  require(fs::is_directory(run_dir), ExitCode::io,
-          run_dir + ": no run folder is there (no such folder) check the path");
+  require_run_folder(run_dir);
   auto const locks = lock_all_parts(run_dir);
   RepairReport const report = repair_run(run_dir, originals);
   for (std::string const& line : report.lines) say("%s\n", line.c_str());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "comm/launcher.hpp"
+#include "commands/above_zero.hpp"
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
 #include "commands/under_mpi.hpp"
@@ -97,7 +98,7 @@ ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t be
   });
   if (arguments.dry_run) {
     return on_first_rank(session, [&] {  // comm: all ranks
-      return check_job(config, {session.size(), CheckHashes::no, PrintConfig::no}, options.part);
+      return check_job(config, {session.size()}, options.part);
     });
   }
   if (arguments.exclude_unhealthy) {
@@ -119,8 +120,10 @@ void add_run_command(CLI::App& app, Invocation const& invocation, Command& chose
       ->allow_extra_args(false);
   command->add_option("--part", arguments->part,
                       "i/N: the records whose id hashes to part i (default: the Slurm array task)");
-  command->add_option("--limit", arguments->limit, "make at most so many images");
-  command->add_option("--max-hours", arguments->max_hours, "stop cleanly after so many hours");
+  command->add_option("--limit", arguments->limit, "make at most so many images")
+      ->check(above_zero());
+  command->add_option("--max-hours", arguments->max_hours, "stop cleanly after so many hours")
+      ->check(above_zero());
   command->add_flag("--retry-failed", arguments->retry_failed,
                     "try records listed in failed.jsonl again");
   command->add_flag("--replace-changed", arguments->replace_changed,

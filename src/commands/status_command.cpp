@@ -3,6 +3,7 @@
 
 #include "commands/commands.hpp"
 #include "core/say.hpp"
+#include "output/require_run_folder.hpp"
 #include "run/read_status.hpp"
 
 namespace ditbatch {
@@ -16,6 +17,7 @@ struct StatusArguments {
 };
 
 ExitCode print_status(StatusArguments const& arguments) {
+  require_run_folder(arguments.run_dir);
   RunStatus const status = read_status(arguments.run_dir);
   std::string const text =
       arguments.json ? status_json(status)

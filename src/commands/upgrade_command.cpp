@@ -1,10 +1,10 @@
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "commands/commands.hpp"
 #include "core/error.hpp"
 #include "core/say.hpp"
+#include "output/require_run_folder.hpp"
 #include "output/shard_row.hpp"
 #include "output/upgrade_run.hpp"
 #include "run/run_lock.hpp"
@@ -14,8 +14,7 @@ namespace ditbatch {
 namespace {
 
 ExitCode upgrade(std::string const& run_dir) {
-  require(std::filesystem::is_directory(run_dir), ExitCode::io,
-          run_dir + ": no run folder is there (no such folder) check the path");
+  require_run_folder(run_dir);
   auto const locks = lock_all_parts(run_dir);
   UpgradeReport const report = upgrade_run(run_dir);
   if (report.salvaged_images > 0)

@@ -16,8 +16,10 @@ struct Choice {
   Enum value;
 };
 
-inline constexpr std::array<Choice<Dtype>, 3> dtypes{
-    {{"bf16", Dtype::bf16}, {"fp16", Dtype::fp16}, {"fp32", Dtype::fp32}}};
+inline constexpr std::array<Choice<Dtype>, 4> dtypes{{{"auto", Dtype::automatic},
+                                                      {"bf16", Dtype::bf16},
+                                                      {"fp16", Dtype::fp16},
+                                                      {"fp32", Dtype::fp32}}};
 inline constexpr std::array<Choice<RingKind>, 2> ring_kinds{
     {{"gather", RingKind::gather}, {"p2p", RingKind::p2p}}};
 inline constexpr std::array<Choice<WeightPlacement>, 2> weight_placements{

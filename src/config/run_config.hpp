@@ -12,7 +12,8 @@
 
 namespace ditbatch {
 
-enum class Dtype { bf16, fp16, fp32 };
+/// automatic: by the run folder and the device, decided before a model is planned.
+enum class Dtype { automatic, bf16, fp16, fp32 };
 
 enum class RingKind { gather, p2p };
 enum class WeightPlacement { replicated, sharded };
@@ -34,7 +35,7 @@ struct LoraConfig {
 /// [model]
 struct ModelConfig {
   std::string path;  // required: a diffusers folder; absolute after loading
-  Dtype dtype = Dtype::bf16;
+  Dtype dtype = Dtype::automatic;
   bool random_weights = false;
   std::vector<LoraConfig> loras;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -41,11 +42,26 @@ void Problems::throw_if_any() const {
 
 namespace {
 
-std::string all_lines(std::vector<Problem> const& problems) {
+// One cause may have a thousand places: the first of a file are told, and how many more there are.
+std::string told_lines(std::vector<Problem> const& problems) {
+  constexpr std::size_t most_alike = 3;
+  using Kind = std::pair<std::string, std::string>;
+  auto const kind_of = [](Problem const& problem) {
+    return Kind(problem.where.file, problem.text);
+  };
+  std::map<Kind, std::size_t> counts, told;
+  for (Problem const& problem : problems) counts[kind_of(problem)] += 1;
   std::string lines;
   for (Problem const& problem : problems) {
+    Kind const kind = kind_of(problem);
+    std::size_t const number = ++told[kind];
+    if (number > most_alike + 1) continue;
     if (!lines.empty()) lines += '\n';
-    lines += to_string(problem);
+    std::size_t const left = counts[kind] - most_alike;
+    lines += number <= most_alike ? to_string(problem)
+             : left == 1          ? to_string(problem)
+                         : to_string({{problem.where.file}, "", ""}) + std::to_string(left) +
+                               " more of these (check --all lists them)";
   }
   return lines;
 }
@@ -67,7 +83,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 BadInput::BadInput(std::vector<Problem> problems)
-    : Error(ExitCode::bad_input, all_lines(problems)), problems_(std::move(problems)) {}
+    : Error(ExitCode::bad_input, told_lines(problems)), problems_(std::move(problems)) {}
 
 void throw_bad_input(Position where, std::string field, std::string text) {
   throw BadInput({{std::move(where), std::move(field), std::move(text)}});

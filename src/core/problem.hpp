@@ -41,7 +41,8 @@ class Problems {
   std::vector<Problem> problems_;
 };
 
-/// Input that cannot be used; exit code 65. `what()` has one line a problem.
+/// Input that cannot be used; exit code 65. `what()` has a line for each problem; of those
+/// of one text in one file for the first, and their number.
 class BadInput : public Error {
  public:
   explicit BadInput(std::vector<Problem> problems);

@@ -3,6 +3,7 @@
 #include <c10/core/Device.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ namespace ops {
 enum class CudaGraphs;
 }
 class Model;
+struct TokenCounts;
 
 /// A checkpoint of one family of models, its configs read and proven sound: all that can be asked
 /// before a weight is read, and the way to load it. Pure but for load().
@@ -35,6 +37,14 @@ class Family {
   /// What may run together with this record, and how long it takes.
   [[nodiscard]] virtual WorkShape work_shape(ImageRecord const& record,
                                              BatchRule const& rule) const = 0;
+
+  /// Whether the image is denoised with a prompt and a negative one.
+  [[nodiscard]] virtual bool has_both_branches(ImageRecord const& record) const = 0;
+
+  /// Counts the tokens of a record's prompts, as Model::count_tokens() does. Reads the tokenizers'
+  /// files; throws BadInput where they are not sound.
+  [[nodiscard]] virtual std::function<TokenCounts(ImageRecord const&)> token_counter(
+      Checkpoint const& checkpoint) const = 0;
 
   /// The matrix products and attention calls of one evaluation for `batch` images on the rank at
   /// this place: the floor of a step. Empty where the rank has no part in it.

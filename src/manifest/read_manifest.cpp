@@ -7,12 +7,14 @@
 
 #include "core/sha256.hpp"
 #include "core/utf8.hpp"
+#include "manifest/foreign_format.hpp"
 #include "manifest/manifest_line.hpp"
 #include "manifest/record_reader.hpp"
 
 namespace ditbatch {
 
 using manifest::CappedProblems;
+using manifest::foreign_format;
 using manifest::RecordReader;
 
 namespace {
@@ -60,12 +62,12 @@ class ManifestParser {
   void read(std::string_view text) {
     std::string_view rest = text;
     std::size_t bytes_before = 0;
-    if (rest.starts_with(byte_order_mark)) {
-      problems_.add({path_, 1, 1}, "",
-                    "begins with a byte order mark (JSONL has none) save it as UTF-8 without BOM");
+    if (rest.starts_with(byte_order_mark)) {  // as spreadsheets write it
       bytes_before = byte_order_mark.size();
       rest.remove_prefix(bytes_before);
     }
+    if (std::string const foreign = foreign_format(rest); !foreign.empty())
+      return problems_.add({path_, 1, 1}, "", foreign);
     for (std::size_t number = 1; !rest.empty(); ++number) {
       std::size_t const newline = std::min(rest.find('\n'), rest.size());
       std::string_view line = rest.substr(0, newline);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "manifest/other_names.hpp"
+
 namespace ditbatch::manifest {
 
 namespace {
@@ -20,6 +22,17 @@ bool is_good_id(std::string_view id) {
 }
 
 std::string as_written(LineValue const& value) { return "is " + in_quotes(value.source); }
+
+std::string needs_text(LineValue const& value) {
+  return as_written(value) + (value.kind == LineValue::Kind::null
+                                  ? " (each record needs a text) write one, it may be empty"
+                                  : " (a text is needed) put it in quotes");
+}
+
+// A whole number, as tables with empty cells write it: 7.0.
+bool is_whole(LineValue const& value) {
+  return value.kind == LineValue::Kind::number && value.number == std::floor(value.number);
+}
 
 std::string whole_text(double value) { return std::to_string(static_cast<std::int64_t>(value)); }
 
@@ -87,10 +100,11 @@ void RecordReader::report_unknown() {
     if (std::find(known_.begin(), known_.end(), field->key) != known_.end()) continue;
     if (std::any_of(fields_->begin(), field, is_this)) continue;  // told as repeated
     std::string const near = nearest_name(field->key, known_);
-    fault(field->key_offset, field_name(field->key),
-          "unknown field (nothing reads it)" + (near.empty()
-                                                    ? std::string(" put it under metadata")
-                                                    : " did you mean " + in_quotes(near) + "?"));
+    std::string_view const own = own_name_of(field->key);
+    std::string const advice = !own.empty()   ? " what other tools call so is " + in_quotes(own)
+                               : near.empty() ? " put it under metadata"
+                                              : " did you mean " + in_quotes(near) + "?";
+    fault(field->key_offset, field_name(field->key), "unknown field (nothing reads it)" + advice);
   }
 }
 
@@ -108,15 +122,14 @@ void RecordReader::read_id() {
           "is " + in_quotes(value.text) +
               " (1 to 128 of A-Z a-z 0-9 . _ - can be used, for it becomes a file name) rename it");
   } else {
-    fault(value.offset, "id", as_written(value) + " (a text is needed) put it in quotes");
+    fault(value.offset, "id", needs_text(value));
   }
 }
 
 void RecordReader::read_text(LineField const& field, std::string& target) {
   LineValue const& value = field.value;
   if (value.kind != LineValue::Kind::text) {
-    return fault(value.offset, field.key,
-                 as_written(value) + " (a text is needed) put it in quotes");
+    return fault(value.offset, field.key, needs_text(value));
   }
   if (value.text.find('\0') != std::string::npos) {
     return fault(value.offset, field.key,
@@ -147,8 +160,10 @@ void RecordReader::seed(char const* name, std::uint64_t& target) {
   LineField const* const field = find(name);
   if (field == nullptr) return;
   LineValue const& value = field->value;
-  if (value.kind == LineValue::Kind::integer && !value.negative) {
-    target = value.magnitude;
+  constexpr double exact_limit = 9007199254740992;  // 2^53: above it 7.0 may mean 8
+  bool const is_float = is_whole(value) && value.number >= 0 && value.number < exact_limit;
+  if (is_float || (value.kind == LineValue::Kind::integer && !value.negative)) {
+    target = is_float ? static_cast<std::uint64_t>(value.number) : value.magnitude;
     has_seed = true;
   } else {
     fault(value.offset, name,
@@ -170,12 +185,13 @@ void RecordReader::integer(char const* name, std::int64_t& target, std::int64_t 
     target = static_cast<std::int64_t>(value.magnitude);
     return;
   }
-  bool const is_whole = value.kind == LineValue::Kind::number && fits(value.number) &&
-                        value.number == std::floor(value.number);
+  if (is_whole(value) && fits(value.number)) {
+    target = static_cast<std::int64_t>(value.number);
+    return;
+  }
   fault(value.offset, name,
         as_written(value) + " (must be a whole number from " + std::to_string(least) + " to " +
-            std::to_string(most) + ")" +
-            (is_whole ? " write " + std::to_string(static_cast<std::int64_t>(value.number)) : ""));
+            std::to_string(most) + ")");
 }
 
 void RecordReader::side(char const* name, std::int64_t& target, std::int64_t least,

@@ -11,6 +11,7 @@ struct RecordRules {
   Sampling defaults;                // where neither the record nor [sampling] says anything
   std::int64_t size_multiple = 16;  // of width and height
   std::int64_t most_text_tokens = 4096;
+  bool uses_guidance = true;  // whether guidance_scale has an effect
 };
 
 }  // namespace ditbatch

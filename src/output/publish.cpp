@@ -58,8 +58,11 @@ std::string index_text(IndexLine const& line) {
 }
 
 std::string failed_text(FailedLine const& line) {
-  return to_text(json{
-      {"id", line.id}, {"index", line.index}, {"attempts", line.attempts}, {"error", line.error}});
+  return to_text(json{{"id", line.id},
+                      {"index", line.index},
+                      {"attempts", line.attempts},
+                      {"error", line.error},
+                      {"checkpoint", line.checkpoint}});
 }
 
 void require_as_written(ShardRow const& row, std::uint64_t number, std::string const& partial) {
@@ -162,8 +165,8 @@ std::vector<FailedLine> read_failed_lines(std::string const& path) {
   for (std::string text; std::getline(file, text);) {
     json const parsed = json_or_discarded(text);
     try {
-      lines.push_back(
-          {parsed.at("id"), parsed.at("index"), parsed.at("attempts"), parsed.at("error")});
+      lines.push_back({parsed.at("id"), parsed.at("index"), parsed.at("attempts"),
+                       parsed.at("error"), parsed.value("checkpoint", "")});
     } catch (json::exception const&) {
       // Cut off by a crash: the record is tried again.
     }

@@ -54,6 +54,11 @@ struct FailedLine {
   std::uint16_t index = 0;
   int attempts = 0;
   std::string error;
+  std::string checkpoint;  // how its id begins, hexadecimal; empty: an earlier version wrote it
+  /// Whether the record is left out of a job with this checkpoint: with another it may do better.
+  [[nodiscard]] bool holds_for(std::string const& other) const {
+    return checkpoint.empty() || other.rfind(checkpoint, 0) == 0;
+  }
 };
 void append_failed_line(std::string const& path, FailedLine const& line);
 /// The same.

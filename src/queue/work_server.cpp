@@ -135,8 +135,8 @@ json WorkServer::answer(json const& request) {
     log_warning("record " + image_name({request.at("id"), request.at("index")}) +
                 " comes back soon, on another replica if there is one");
   } else {
-    append_failed_line(options_.failed_path,
-                       {given_up->id, given_up->index, given_up->attempts, given_up->error});
+    append_failed_line(options_.failed_path, {given_up->id, given_up->index, given_up->attempts,
+                                              given_up->error, options_.checkpoint});
     log_warning("record " + image_name({given_up->id, given_up->index}) + " given up after " +
                 std::to_string(given_up->attempts) + " attempts: " + given_up->error);
   }

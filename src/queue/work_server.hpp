@@ -26,6 +26,7 @@ class WorkServer {
     int leaders = 1;
     std::string index_path;
     std::string failed_path;
+    std::string checkpoint;                        // FailedLine::checkpoint
     std::map<std::string, int> next_shard_number;  // by size folder, "1024x768"
     std::map<std::string, int> schema_version;     // by size folder; the newest where none is
     /// Told, on the server's thread, what made it end before its time: nobody is answered any more.

@@ -11,12 +11,15 @@
 #include "mesh/device_mesh.hpp"
 #include "output/plain_file.hpp"
 #include "output/scan_run.hpp"
+#include "run/notices.hpp"
 #include "run/session_folder.hpp"
 #include "supervise/last_words.hpp"
 
 namespace ditbatch {
 
 namespace {
+
+constexpr std::size_t most_prompts_looked_at = 2000;  // a fifth of a second
 
 // Bits are compared within one kind of hardware, so a data set is made on one kind unless the user
 // says so.
@@ -70,9 +73,12 @@ void require_same_config(RunConfig const& config, Supervision& supervision) {
 
 }  // namespace
 
-JobStart begin_job(RunConfig const& config, RunOptions const& options, Supervision& supervision) {
+JobStart begin_job(RunConfig const& given, RunOptions const& options, Supervision& supervision) {
   MpiSession const& session = supervision.session;
-  require_same_config(config, supervision);
+  require_same_config(given, supervision);
+  RunConfig config = given;
+  // comm: all ranks
+  config.model.dtype = on_first_rank(supervision, [&] { return settle_dtype(given); });
   JobStart start;
   struct Found {
     std::size_t to_do = 0;
@@ -85,6 +91,10 @@ JobStart begin_job(RunConfig const& config, RunOptions const& options, Supervisi
     Problems problems;
     start.input = read_job_input(config, session.size(), options.part, ReadManifest::yes, problems);
     problems.throw_if_any();
+    for (Notice const& notice : find_notices(start.input, most_prompts_looked_at)) {
+      start.notices.push_back(to_string(notice));
+      log_warning(start.notices.back());
+    }
     start.office = std::make_unique<Office>(config, options, start.input, supervision.stop_signal);
     Found found{start.office->folder.to_do.size()};
     if (found.to_do == 0) return found;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "comm/device.hpp"
 #include "config/run_config.hpp"
@@ -28,7 +29,8 @@ struct Office {
 /// What a job begins with: the input on every rank, the run folder on rank 0.
 struct JobStart {
   JobInput input;
-  std::unique_ptr<Office> office;  // null on the other ranks
+  std::unique_ptr<Office> office;    // null on the other ranks
+  std::vector<std::string> notices;  // what is perhaps not meant; on rank 0
   std::size_t to_do = 0;
   bool is_barred = false;  // the file STOP was there: nothing was read
   int session = 0;         // 0: nothing is to do

@@ -89,8 +89,13 @@ ExitCode end_without_work(RunConfig const& config, JobStart const& start) {
   }
   if (!start.office) return ExitCode::complete;
   RunFolder const& folder = start.office->folder;
-  log_info("nothing to do: all " + std::to_string(folder.already_done) + " images are published" +
+  log_info("nothing to do: " + std::string(folder.known_failed == 0 ? "all " : "") +
+           std::to_string(folder.already_done) + " images are published" +
            (folder.taken_out > 0 ? ", " + std::to_string(folder.taken_out) + " taken out" : ""));
+  if (folder.known_failed > 0)
+    log_warning(std::to_string(folder.known_failed) + " images failed before and are left out (" +
+                folder.first_failure + "; " + folder.failed_path +
+                " lists all) start with --retry-failed to try them again");
   JobSummary nothing_made;
   return exit_code_of(config, nothing_made, folder);
 }
@@ -142,6 +147,7 @@ ExitCode report(Supervision& supervision, RunConfig const& config, JobStart cons
     summary.already_done = folder.already_done;
     summary.beyond_limit = folder.beyond_limit;
     summary.taken_out = folder.contents.taken_out.images();
+    summary.notices = start.notices;
     summary.stop_reason =
         summary.given_up.empty() ? start.office->stop.reason() : "given up: " + summary.given_up;
     folder.forget_mended_failures(config);

@@ -2,11 +2,24 @@
 
 #include <algorithm>
 
+#include "comm/device.hpp"
 #include "config/load_run_config.hpp"
 #include "config/mesh_for.hpp"
+#include "families/dtype.hpp"
 #include "manifest/read_manifest.hpp"
+#include "run/session_folder.hpp"
 
 namespace ditbatch {
+
+Dtype settle_dtype(RunConfig const& config) {
+  if (config.model.dtype != Dtype::automatic) return config.model.dtype;
+  if (auto const before = newest_run_toml(config.job.run_dir)) {
+    Problems problems;
+    Dtype const dtype = load_run_config(*before, {}, problems).model.dtype;
+    if (problems.empty() && dtype != Dtype::automatic) return dtype;
+  }
+  return usual_dtype(would_use_gpus(config.runtime.device));
+}
 
 JobInput read_job_input(RunConfig const& config, int ranks, std::optional<ManifestPart> part,
                         ReadManifest read, Problems& problems) {

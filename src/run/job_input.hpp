@@ -53,11 +53,15 @@ struct JobInput {
   std::vector<ImageRecord> records;  // of this part, in the order of the manifest
 };
 
+/// The dtype that the config says or, for "auto", the one of the run folder's newest session, so
+/// that all images of a folder are made in one; where it has none, what is usual on the device.
+[[nodiscard]] Dtype settle_dtype(RunConfig const& config);
+
 /// Whether the manifest is read: rank 0 alone needs its records.
 enum class ReadManifest { yes, no };
 
-/// Reads checkpoint headers, mesh and manifest. All problems are added to `problems`; with any of
-/// them the result must not be used. Writes nothing.
+/// Reads checkpoint headers, mesh and manifest; the dtype is settled. All problems are added to
+/// `problems`; with any of them the result must not be used. Writes nothing.
 [[nodiscard]] JobInput read_job_input(RunConfig const& config, int ranks,
                                       std::optional<ManifestPart> part, ReadManifest read_manifest,
                                       Problems& problems);

@@ -27,15 +27,15 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-std::string progress_text(WorkCounts const& counts, std::size_t already_done, double elapsed_s) {
+std::string progress_text(WorkCounts const& counts, OtherImages const& others, double elapsed_s) {
   std::size_t const made = counts.done + counts.appended;
   std::size_t const left = counts.total - made - counts.failed;
   double const rate = elapsed_s > 0 ? static_cast<double>(made) / elapsed_s : 0;
   char speed[32];
   std::snprintf(speed, sizeof speed, "%.2f", rate);
-  std::string text = std::to_string(already_done + made) + "/" +
-                     std::to_string(already_done + counts.total) + " images, " + speed +
-                     " images/s";
+  std::string text = std::to_string(others.already_done + made) + "/" +
+                     std::to_string(others.already_done + counts.total + others.beyond_limit) +
+                     " images, " + speed + " images/s";
   if (left > 0)
     text += ", ETA " + (rate > 0 ? duration_text(static_cast<double>(left) / rate) : "unknown");
   if (counts.failed > 0) text += ", " + std::to_string(counts.failed) + " failed";
@@ -44,7 +44,7 @@ std::string progress_text(WorkCounts const& counts, std::size_t already_done, do
   return text;
 }
 
-std::string metrics_text(WorkCounts const& counts, std::size_t already_done, double elapsed_s) {
+std::string metrics_text(WorkCounts const& counts, OtherImages const& others, double elapsed_s) {
   std::string text;
   auto const add = [&](char const* name, char const* kind, double value) {
     char line[160];
@@ -53,8 +53,9 @@ std::string metrics_text(WorkCounts const& counts, std::size_t already_done, dou
     text += line;
   };
   std::size_t const made = counts.done + counts.appended;
-  add("images_total", "gauge", static_cast<double>(already_done + counts.total));
-  add("images_published", "gauge", static_cast<double>(already_done + counts.done));
+  add("images_total", "gauge",
+      static_cast<double>(others.already_done + counts.total + others.beyond_limit));
+  add("images_published", "gauge", static_cast<double>(others.already_done + counts.done));
   add("images_made_in_session", "counter", static_cast<double>(made));
   add("images_failed_in_session", "counter", static_cast<double>(counts.failed));
   add("session_seconds", "counter", elapsed_s);
@@ -62,9 +63,9 @@ std::string metrics_text(WorkCounts const& counts, std::size_t already_done, dou
   return text;
 }
 
-ProgressLine::ProgressLine(Sources sources, std::size_t already_done, SessionPaths paths)
+ProgressLine::ProgressLine(Sources sources, OtherImages others, SessionPaths paths)
     : sources_(std::move(sources)),
-      already_done_(already_done),
+      others_(others),
       paths_(std::move(paths)),
       begin_ns_(now_ns()),
       thread_([this] { run(); }) {}
@@ -80,14 +81,14 @@ ProgressLine::~ProgressLine() {
 
 void ProgressLine::print(char const* line_end) const {
   double const elapsed_s = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
-  std::fprintf(stderr, "%s%s", progress_text(sources_.counts(), already_done_, elapsed_s).c_str(),
+  std::fprintf(stderr, "%s%s", progress_text(sources_.counts(), others_, elapsed_s).c_str(),
                line_end);
   std::fflush(stderr);
 }
 
 void ProgressLine::write_files() const {
   try {
-    replace_file(paths_.metrics, metrics_text(sources_.counts(), already_done_,
+    replace_file(paths_.metrics, metrics_text(sources_.counts(), others_,
                                               static_cast<double>(now_ns() - begin_ns_) * 1e-9));
     replace_file(paths_.ranks, sources_.ranks_json());
   } catch (Error const& error) {

@@ -12,6 +12,12 @@
 
 namespace ditbatch {
 
+/// Images of the manifest that are not this session's.
+struct OtherImages {
+  std::size_t already_done = 0;  // published before
+  std::size_t beyond_limit = 0;  // left to a later one
+};
+
 /// Tells how far the job is, from a thread on rank 0: one line that rewrites itself on a terminal,
 /// a line every 30 s otherwise; and, every 10 s, metrics.prom for node_exporter's textfile
 /// collector and ranks.json, which says what every rank does. Ends with a last line.
@@ -21,8 +27,7 @@ class ProgressLine {
     std::function<WorkCounts()> counts;
     std::function<std::string()> ranks_json;
   };
-  /// `already_done` images were there before this session, whose folder this is.
-  ProgressLine(Sources sources, std::size_t already_done, SessionPaths paths);
+  ProgressLine(Sources sources, OtherImages others, SessionPaths paths);
   ProgressLine(ProgressLine const&) = delete;
   ProgressLine& operator=(ProgressLine const&) = delete;
   ~ProgressLine();
@@ -33,7 +38,7 @@ class ProgressLine {
   void write_files() const;
 
   Sources sources_;
-  std::size_t already_done_;
+  OtherImages others_;
   SessionPaths paths_;
   std::int64_t begin_ns_;
   std::mutex mutex_;
@@ -42,12 +47,13 @@ class ProgressLine {
   std::thread thread_;
 };
 
-/// "12/64 images, 0.42 images/s, ETA 2 min 4 s, 1 failed": made of made + appended ones.
-[[nodiscard]] std::string progress_text(WorkCounts const& counts, std::size_t already_done,
+/// "12/64 images, 0.42 images/s, ETA 2 min 4 s, 1 failed": made of made + appended ones, out of all
+/// that are wanted; the time is for those of this session.
+[[nodiscard]] std::string progress_text(WorkCounts const& counts, OtherImages const& others,
                                         double elapsed_s);
 
 /// The same numbers in Prometheus' text format.
-[[nodiscard]] std::string metrics_text(WorkCounts const& counts, std::size_t already_done,
+[[nodiscard]] std::string metrics_text(WorkCounts const& counts, OtherImages const& others,
                                        double elapsed_s);
 
 }  // namespace ditbatch

@@ -49,6 +49,7 @@ void ReplicaLeader::append(Lease const& lease, LedImage image) {
   row.method = exactness_.method;
   row.tokens = image.tokens.tokens;
   row.tokens_cut = image.tokens.cut;
+  cut_images_ += row.tokens_cut == EncoderCounts{} ? 0 : 1;
   row.session = static_cast<std::uint16_t>(session_);
   row.replica = static_cast<std::uint16_t>(comms_.coordinate.replica);
   row.finished_ns = unix_time_ns();

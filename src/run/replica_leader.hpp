@@ -50,6 +50,8 @@ class ReplicaLeader {
   [[nodiscard]] double writer_wait_s() const { return writer_wait_s_; }
   /// Of the images that were written, those whose bytes are all the same.
   [[nodiscard]] std::uint64_t constant_images() const { return writer_.constant_images(); }
+  /// Those whose prompts had more tokens than an encoder reads.
+  [[nodiscard]] std::uint64_t cut_images() const { return cut_images_; }
 
  private:
   ModelIdentity model_;
@@ -58,6 +60,7 @@ class ReplicaLeader {
   MeshComms const& comms_;
   int session_;
   double writer_wait_s_ = 0;
+  std::uint64_t cut_images_ = 0;
   WorkClient client_;
   std::string name_;
   OutputWriter writer_;

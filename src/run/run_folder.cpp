@@ -5,6 +5,7 @@
 
 #include "core/log.hpp"
 #include "output/prune_run.hpp"
+#include "run/changed_images.hpp"
 #include "run/folder_parts.hpp"
 
 namespace ditbatch {
@@ -37,13 +38,18 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
     });
   }
   RecordJudge judge(input, run_dir);
-  refuse_or_withdraw_changed(config, options, wanted, judge);
+  refuse_or_withdraw_changed(input, options, wanted, judge);
   rebuild_index(index_path, run_dir, contents, part);
 
   std::set<ImageKey> given_up;
   if (options.failed == RunOptions::Failed::skip) {
-    for (FailedLine const& line : read_failed_lines(failed_path))
+    std::string const checkpoint = to_hex(input.model.checkpoint.id);
+    for (FailedLine const& line : read_failed_lines(failed_path)) {
+      if (!line.holds_for(checkpoint)) continue;
       given_up.insert({line.id, line.index});
+      first_failure = first_failure.empty() ? image_name({line.id, line.index}) + ": " + line.error
+                                            : first_failure;
+    }
   }
   for (ImageRecord& record : wanted) {
     if (contents.taken_out.hold(record.key())) {
@@ -60,29 +66,29 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
   }
 }
 
-void RunFolder::refuse_or_withdraw_changed(RunConfig const& config, RunOptions const& options,
+void RunFolder::refuse_or_withdraw_changed(JobInput const& input, RunOptions const& options,
                                            std::vector<ImageRecord> const& wanted,
                                            RecordJudge& judge) {
-  Problems problems;
+  std::vector<ImageRecord const*> records;
   std::set<ImageKey> changed;
   for (ImageRecord const& record : wanted) {
     auto const done = contents.done.find({record.id, record.index});
     if (done == contents.done.end() || judge.is_unchanged(record, done->second)) continue;
     changed.insert(done->first);
-    problems.add(
-        {config.job.manifest, record.line}, image_name(record.key()),
-        "was made from another record or checkpoint (its prompt, parameters, seed, dtype or "
-        "weights changed since) run with --replace-changed to make it again, or give it a "
-        "new id");
+    records.push_back(&record);
   }
-  if (options.changed == RunOptions::Changed::refuse) problems.throw_if_any();
+  if (options.changed == RunOptions::Changed::refuse) {
+    Problems problems;
+    explain_changes(input, records, ListAll::no, problems);
+    problems.throw_if_any();
+  }
   if (changed.empty()) return;
   log_info(std::to_string(changed.size()) + " images of changed records are taken out");
   auto const is_changed = [&](RowKey const& row) {
     return changed.count({row.id, row.index}) != 0;
   };
-  take_out(config.job.run_dir, part_, plan_prune(config.job.run_dir, {}, is_changed));
-  contents = scan_run(config.job.run_dir, part_);
+  take_out(input.config.job.run_dir, part_, plan_prune(input.config.job.run_dir, {}, is_changed));
+  contents = scan_run(input.config.job.run_dir, part_);
 }
 
 void RunFolder::forget_mended_failures(RunConfig const& config) {

@@ -32,6 +32,7 @@ class RunFolder {
   std::size_t beyond_limit = 0;    // records left to a later job by --limit
   std::size_t already_done = 0;    // records of this part that are published
   std::size_t known_failed = 0;    // skipped, listed in failed.jsonl
+  std::string first_failure;       // "r3[0]: why" of the first in that list; empty: none
   std::size_t taken_out = 0;       // skipped, by prune
   RunContents contents;
   int session = 0;
@@ -39,7 +40,7 @@ class RunFolder {
   std::string failed_path;
 
  private:
-  void refuse_or_withdraw_changed(RunConfig const& config, RunOptions const& options,
+  void refuse_or_withdraw_changed(JobInput const& input, RunOptions const& options,
                                   std::vector<ImageRecord> const& wanted, RecordJudge& judge);
   std::string part_;
   RunLock lock_;

@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "comm/mesh_comms.hpp"    // MeshComms: one communicator a mesh dimension
-#include "config/quantities.hpp"  // records_of: a limit in records
+#include "comm/mesh_comms.hpp"         // MeshComms: one communicator a mesh dimension
+#include "config/load_run_config.hpp"  // dtype_name
+#include "config/quantities.hpp"       // records_of: a limit in records
 #include "core/log.hpp"
 #include "core/process_age.hpp"
 #include "families/families.hpp"     // plan_model, load_model: the model behind one interface
@@ -48,6 +49,7 @@ std::unique_ptr<WorkServer> open_queue(Office& office, JobInput const& input, Wo
   server.leaders = comms.shape.replicas;
   server.index_path = office.folder.index_path;
   server.failed_path = office.folder.failed_path;
+  server.checkpoint = to_hex(input.model.checkpoint.id).substr(0, 16);
   server.next_shard_number = office.folder.contents.next_shard_number;
   server.schema_version = office.folder.contents.schema_version;
   server.when_lost = [&work](std::exception const& error) { work.watchdog.end_job(error); };
@@ -92,6 +94,17 @@ JobSummary summary_of(JobInput const& input, WorkServer const* server) {
   return summary;
 }
 
+RankTotals totals_of(MpiSession const& session, PhaseClock const& clock,
+                     ReplicaLeader const* leader, GpuUse const& gpu) {
+  RankTotals totals{session.rank(), session.host(), clock.wall_s(), clock.totals_s()};
+  totals.gpu = gpu;
+  if (leader == nullptr) return totals;
+  totals.writer_wait_s = leader->writer_wait_s();
+  totals.constant_images = leader->constant_images();
+  totals.cut_images = leader->cut_images();
+  return totals;
+}
+
 std::string first_image_text(double first_image_s) {
   char text[80];
   std::snprintf(text, sizeof text, "first image handed over %.2f s after the start", first_image_s);
@@ -114,7 +127,8 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
       choose_device(supervision, config.runtime, input.model.rank_weight_bytes);
   describe_session(supervision, config, start, device);
   log_info("session " + std::to_string(start.session) + ": " + std::to_string(start.to_do) +
-           " images to make, " + layout_name(input.mesh) + " on " + device.hardware);
+           " images to make, " + layout_name(input.mesh) + " in " +
+           dtype_name(input.config.model.dtype) + " on " + device.hardware);
   TraceWriter trace_file(trace_path(start.paths, session.rank()), supervision.trace);
   Workplace work(supervision, device, session.comm(), input.mesh, config.runtime,
                  start.paths.dumps);
@@ -129,9 +143,11 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   std::optional<ProgressLine> progress;
   if (start.office) {
     server = open_queue(*start.office, input, work);
-    progress.emplace(ProgressLine::Sources{[&server] { return server->counts(); },
-                                           [&work] { return work.watchdog.ranks_json(); }},
-                     start.office->folder.already_done, start.paths);
+    progress.emplace(
+        ProgressLine::Sources{[&server] { return server->counts(); },
+                              [&work] { return work.watchdog.ranks_json(); }},
+        OtherImages{start.office->folder.already_done, start.office->folder.beyond_limit},
+        start.paths);
   }
   std::unique_ptr<ReplicaLeader> leader;  // a null writer on the other ranks
   if (comms.is_leader()) {
@@ -165,13 +181,7 @@ ExitCode run_job(RunConfig const& config, RunOptions const& options, MpiSession 
   progress.reset();
   GpuUse const gpu = gpu_use.finish(work.trace);
   trace_file.finish();
-  RankTotals const totals{session.rank(),
-                          session.host(),
-                          clock.wall_s(),
-                          clock.totals_s(),
-                          leader ? leader->writer_wait_s() : 0,
-                          gpu,
-                          leader ? leader->constant_images() : 0};
+  RankTotals const totals = totals_of(session, clock, leader.get(), gpu);
   JobSummary summary = summary_of(input, server.get());
   summary.load = model->load_report();
   summary.first_image_s = first_image_s;

@@ -113,13 +113,6 @@ OwnerNote parse_note(std::string const& text) {
   return note;
 }
 
-std::string describe(std::string const& path) {
-  OwnerNote const owner = parse_note(read_text_if_any(path));
-  if (owner.process == 0) return "an unknown job";
-  return (owner.job.empty() ? "" : "Slurm job " + owner.job + ", ") + "process " +
-         std::to_string(owner.process) + " on " + owner.host;
-}
-
 // Nothing where its process is none that this one could ask for.
 std::optional<LockOwnerState> look_for_process(OwnerNote const& owner) {
   if (owner.host != host_name() || owner.space != pid_space()) return std::nullopt;
@@ -128,6 +121,13 @@ std::optional<LockOwnerState> look_for_process(OwnerNote const& owner) {
 }
 
 }  // namespace
+
+std::string lock_owner_text(std::string const& path) {
+  OwnerNote const owner = parse_note(read_text_if_any(path));
+  if (owner.process == 0) return "an unknown job";
+  return (owner.job.empty() ? "" : "Slurm job " + owner.job + ", ") + "process " +
+         std::to_string(owner.process) + " on " + owner.host;
+}
 
 std::vector<LockOwnerState> look_for_owners(std::vector<std::string> const& paths) {
   std::vector<std::string> before;
@@ -168,10 +168,10 @@ RunLock::RunLock(std::string const& run_dir, std::string const& part) {
     (void)read_text_file(path_);  // a pipe or a folder in its place is named
     LockOwnerState const owner = look_for_owners({path_}).front();
     require(owner != LockOwnerState::alive, ExitCode::bad_input,
-            path_ + ": the run folder is in use (by " + describe(path_) +
+            path_ + ": the run folder is in use (by " + lock_owner_text(path_) +
                 ") wait for that job or end it, or give this one another run_dir");
     has_unproven_predecessor_ = owner == LockOwnerState::silent;
-    log_warning("taking over the lock of " + describe(path_) +
+    log_warning("taking over the lock of " + lock_owner_text(path_) +
                 (has_unproven_predecessor_ ? ", which gave no sign of life" : ", which is gone"));
     std::filesystem::remove(path_);
     file_ = create_exclusively(path_, first);
@@ -196,7 +196,7 @@ std::string RunLock::loss() const {
            "the job again";
   }
   if (text == owner_) return "";
-  return path_ + ": the lock is not this job's any more (" + describe(path_) +
+  return path_ + ": the lock is not this job's any more (" + lock_owner_text(path_) +
          " took it over, as this job gave no sign of life for too long) wait for that job";
 }
 

@@ -20,6 +20,9 @@ enum class LockOwnerState { alive, gone, silent };
 /// six seconds for all: clocks of two hosts are never compared.
 [[nodiscard]] std::vector<LockOwnerState> look_for_owners(std::vector<std::string> const& paths);
 
+/// "Slurm job 7, process 123 on n1", or "an unknown job".
+[[nodiscard]] std::string lock_owner_text(std::string const& path);
+
 /// At most one job works on a run folder (or on one part of it). The lock is a file made with an
 /// exclusive create that names its owner and carries a counter, which a thread of the owner moves
 /// on. A process of this host and PID namespace is asked for by its number and its begin: as long

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "core/json_text.hpp"
 #include "core/trace.hpp"
 #include "output/plain_file.hpp"
+#include "output/run_paths.hpp"
 
 namespace ditbatch {
 
@@ -58,6 +60,16 @@ std::vector<RankPlace> read_session_ranks(std::string const& path) {
     return {};
   }
   return places;
+}
+
+// A session that was killed in its first second has none yet.
+std::optional<std::string> newest_run_toml(std::string const& run_dir) {
+  std::vector<int> const sessions = session_numbers(run_dir);
+  for (auto session = sessions.rbegin(); session != sessions.rend(); ++session) {
+    std::string const path = session_paths(run_dir, *session).run_toml;
+    if (std::filesystem::exists(path)) return path;
+  }
+  return std::nullopt;
 }
 
 }  // namespace ditbatch

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,8 @@ void write_session_file(std::string const& path, MeshShape const& mesh,
 
 /// The ranks that the file names; none where it is not there or cannot be understood.
 [[nodiscard]] std::vector<RankPlace> read_session_ranks(std::string const& path);
+
+/// The run.toml of the newest session that has one; nothing where none has.
+[[nodiscard]] std::optional<std::string> newest_run_toml(std::string const& run_dir);
 
 }  // namespace ditbatch

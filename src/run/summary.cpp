@@ -41,10 +41,10 @@ double job_wall_s(JobSummary const& summary) {
   return wall_s;
 }
 
-std::uint64_t constant_images(JobSummary const& summary) {
-  std::uint64_t images = 0;
-  for (RankTotals const& rank : summary.ranks) images += rank.constant_images;
-  return images;
+std::uint64_t sum_of_ranks(JobSummary const& summary, std::uint64_t RankTotals::*images) {
+  std::uint64_t sum = 0;
+  for (RankTotals const& rank : summary.ranks) sum += rank.*images;
+  return sum;
 }
 
 // A line of the table: what one value of each rank is in the mean, and where it is largest.
@@ -98,7 +98,8 @@ std::string to_message(RankTotals const& totals) {
                       {"gpu_busy_s", totals.gpu.busy_s},
                       {"gpu_steady_s", totals.gpu.steady_s},
                       {"gpu_class_s", totals.gpu.class_s},
-                      {"constant_images", totals.constant_images}});
+                      {"constant_images", totals.constant_images},
+                      {"cut_images", totals.cut_images}});
 }
 
 RankTotals rank_totals_from_message(std::string const& message) {
@@ -109,7 +110,8 @@ RankTotals rank_totals_from_message(std::string const& message) {
           parsed.at("phase_s"),
           parsed.at("writer_wait_s"),
           {parsed.at("gpu_busy_s"), parsed.at("gpu_steady_s"), parsed.at("gpu_class_s")},
-          parsed.at("constant_images")};
+          parsed.at("constant_images"),
+          parsed.at("cut_images")};
 }
 
 std::size_t images_left(JobSummary const& summary) {
@@ -136,10 +138,12 @@ std::string summary_json(JobSummary const& summary) {
                   {"layout", summary.layout},
                   {"images_made", summary.counts.done},
                   {"images_already_done", summary.already_done},
-                  {"images_constant", constant_images(summary)},
+                  {"images_constant", sum_of_ranks(summary, &RankTotals::constant_images)},
+                  {"images_with_cut_prompts", sum_of_ranks(summary, &RankTotals::cut_images)},
                   {"images_failed", summary.counts.failed},
                   {"images_left", images_left(summary)},
                   {"images_taken_out", summary.taken_out},
+                  {"notices", summary.notices},
                   {"stop_reason", summary.stop_reason},
                   {"given_up", summary.given_up},
                   {"wall_s", wall_s},
@@ -158,15 +162,21 @@ std::string summary_text(JobSummary const& summary) {
   std::string text;
   char line[160];
   double const wall_s = job_wall_s(summary);
-  std::snprintf(line, sizeof line,
-                "%s: %zu images made, %zu already there, %zu failed, in %.1f s on %zu ranks (%s)\n",
-                summary.name.c_str(), summary.counts.done, summary.already_done,
-                summary.counts.failed, wall_s, summary.ranks.size(), summary.layout.c_str());
+  std::snprintf(
+      line, sizeof line,
+      "%s: %zu images made, %zu already there, %zu failed, %zu left, in %.1f s on %zu ranks "
+      "(%s)\n",
+      summary.name.c_str(), summary.counts.done, summary.already_done, summary.counts.failed,
+      images_left(summary), wall_s, summary.ranks.size(), summary.layout.c_str());
   text += line;
-  if (std::uint64_t const constant = constant_images(summary); constant > 0) {
-    text += "  " + std::to_string(constant) +
-            " of them are constant: all bytes are the same (pixel_std is 0)\n";
-  }
+  auto const add_count = [&](std::uint64_t RankTotals::*images, char const* what) {
+    std::uint64_t const count = sum_of_ranks(summary, images);
+    if (count > 0) text += "  " + std::to_string(count) + " of them " + what + "\n";
+  };
+  add_count(&RankTotals::constant_images, "are constant: all bytes are the same (pixel_std is 0)");
+  add_count(&RankTotals::cut_images,
+            "have prompts that were cut: an encoder reads fewer tokens (tokens_cut)");
+  for (std::string const& notice : summary.notices) text += "  " + notice + "\n";
   if (summary.ranks.empty()) return text;
   text += phases_text(summary.ranks);
   if (RankTotals const* const rank = least_busy_rank(summary.ranks); rank != nullptr) {

@@ -21,6 +21,7 @@ struct RankTotals {
   double writer_wait_s = 0;  // main thread held up by a full writer queue, within hand_over
   GpuUse gpu;                // in the steady state, where kernels were recorded
   std::uint64_t constant_images = 0;  // of those it wrote, whose bytes are all the same
+  std::uint64_t cut_images = 0;       // whose prompts had more tokens than an encoder reads
 };
 [[nodiscard]] std::string to_message(RankTotals const& totals);
 [[nodiscard]] RankTotals rank_totals_from_message(std::string const& message);
@@ -31,9 +32,10 @@ struct JobSummary {
   WorkCounts counts;
   std::size_t already_done = 0;
   std::size_t beyond_limit = 0;
-  std::size_t taken_out = 0;  // of the run folder by prune, when the job began
-  std::string stop_reason;    // empty: the work was done
-  std::string given_up;       // why the job was hopeless; empty: it was not
+  std::size_t taken_out = 0;         // of the run folder by prune, when the job began
+  std::vector<std::string> notices;  // told at the start
+  std::string stop_reason;           // empty: the work was done
+  std::string given_up;              // why the job was hopeless; empty: it was not
   std::vector<RankTotals> ranks;
   LoadReport load;
   double first_image_s = 0;  // of rank 0's replica, since the process began; 0: it made none

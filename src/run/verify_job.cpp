@@ -12,6 +12,7 @@
 #include "output/shard_file.hpp"
 #include "run/record_judge.hpp"
 #include "run/run_job.hpp"
+#include "run/session_folder.hpp"
 #include "supervise/verdict.hpp"
 
 namespace ditbatch {
@@ -72,20 +73,15 @@ std::vector<ImageKey> published_images(std::string const& run_dir) {
 }  // namespace
 
 RunConfig config_of_run(std::string const& run_dir, std::vector<std::string> const& overrides) {
-  std::vector<int> const sessions = session_numbers(run_dir);
-  require(!sessions.empty(), ExitCode::io,
+  require(!session_numbers(run_dir).empty(), ExitCode::io,
           run_dir + ": has no sessions (not a run folder, or nothing ran yet) check the path");
-  // A session that was killed in its first second has none yet.
-  auto const has_config = [&](int session) {
-    return fs::exists(session_paths(run_dir, session).run_toml);
-  };
-  auto const newest = std::find_if(sessions.rbegin(), sessions.rend(), has_config);
-  require(newest != sessions.rend(), ExitCode::io,
+  std::optional<std::string> const newest = newest_run_toml(run_dir);
+  require(newest.has_value(), ExitCode::io,
           run_dir +
               ": no session has a run.toml (killed in their first second, or removed) "
               "run the job again");
   Problems problems;
-  RunConfig config = load_run_config(session_paths(run_dir, *newest).run_toml, overrides, problems);
+  RunConfig config = load_run_config(*newest, overrides, problems);
   problems.throw_if_any();
   return config;
 }

@@ -23,6 +23,18 @@ BOOST_AUTO_TEST_CASE(a_problem_prints_place_field_and_text) {
   BOOST_TEST(to_string(Problem{{"a.toml"}, "", "missing"}) == "a.toml: missing");
 }
 
+BOOST_AUTO_TEST_CASE(one_cause_at_many_places_is_told_in_a_few_lines) {
+  std::vector<Problem> problems;
+  for (std::size_t i = 1; i <= 150; ++i)
+    problems.push_back({{"w", 0}, "tensor." + std::to_string(i), "missing"});
+  problems.push_back({{"w", 0}, "other", "too long"});
+  BadInput const error(problems);
+  BOOST_TEST(std::string(error.what()) ==
+             "w: tensor.1: missing\nw: tensor.2: missing\nw: tensor.3: missing\n"
+             "w: 147 more of these (check --all lists them)\nw: other: too long");
+  BOOST_TEST(error.problems().size() == 151U);
+}
+
 BOOST_AUTO_TEST_CASE(position_counts_lines_and_bytes_from_one) {
   Position const at = position_of("f", "ab\ncd\n", 4);
   BOOST_TEST(at.line == 2U);

@@ -108,6 +108,15 @@ def overflow():
     errors, _ = made.run(2, "--set=mesh.ulysses=2", expect=3)
     [failed] = failures(made)
     assert failed["error"] == "the image holds NaN or infinity, first in what the text encoders made", failed
+    tried_again_with_another_checkpoint(made)
+
+
+def tried_again_with_another_checkpoint(made):
+    """What failed is told and left out, until the checkpoint is another."""
+    errors, _ = made.run(1, expect=3)
+    assert "1 images failed before and are left out (" in errors and "start with --retry-failed" in errors, errors
+    errors, _ = made.run(1, f"--set=model.path={WORK / 'pipeline'}")
+    assert not failures(made) and len(made.hashes()) == 1, errors
 
 
 def last_words(made):

@@ -110,8 +110,8 @@ def changed_records(made, expected):
     records[7]["steps"] = 3
     (made.folder / "manifest.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     errors, _ = made.run(2, expect=65)
-    listed = set(re.findall(r"record (r\d+)", errors)) or set(re.findall(r"(r\d\d)", errors))
-    assert listed == {"r03", "r07"}, errors
+    assert "r03[0]: was made from another record or checkpoint (prompt was 'a fox 3', is 'a wolf')" in errors, errors
+    assert "r07[0]: was made from another record or checkpoint (steps was 2, is 3)" in errors, errors
     report = tool("verify", made.folder / "run", expect=(65,)).stdout
     assert "r03[0]" in report and "r07[0]" in report, report
     errors, _ = made.run(3, "--replace-changed")
@@ -147,7 +147,10 @@ def changed_config(made, before):
 
 def refuses_and_replaces(made, before):
     errors, _ = made.run(2, expect=65)
-    assert all(f"{key}[0]: was made from another record or checkpoint" in errors for key in before), errors
+    assert errors.count("was made from another record or checkpoint (checkpoint was ") == 3, errors
+    assert f"{len(before) - 3} more images were made from another record or checkpoint (ditbatch check --all" in errors, errors
+    listed = tool("check", made.folder / "job.toml", "--all", expect=(65,)).stdout
+    assert all(f"{key}[0]: was made from another record or checkpoint (checkpoint" in listed for key in before), listed
     assert made.hashes() == before, "a refused job changed something"
     made.run(2, "--replace-changed")
     now = made.hashes()

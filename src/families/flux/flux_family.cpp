@@ -6,6 +6,7 @@
 #include "families/dtype.hpp"
 #include "families/flux/flux_configs.hpp"
 #include "families/flux/flux_model.hpp"
+#include "families/flux/flux_tokens.hpp"
 #include "families/flux/flux_work.hpp"
 #include "families/work_shape.hpp"
 #include "models/vae/vae_layers.hpp"
@@ -45,6 +46,17 @@ class FluxFamily final : public Family {
             batch_size_for(tokens, rule)};
   }
 
+  [[nodiscard]] bool has_both_branches(ImageRecord const& record) const override {
+    return uses_true_cfg(record);
+  }
+
+  [[nodiscard]] std::function<TokenCounts(ImageRecord const&)> token_counter(
+      Checkpoint const& checkpoint) const override {
+    auto const tokenizers =
+        std::make_shared<FluxTokenizers const>(open_tokenizers(checkpoint, configs_));
+    return [tokenizers](ImageRecord const& record) { return count_tokens(*tokenizers, record); };
+  }
+
   [[nodiscard]] std::vector<StepCall> step_calls(ImageWork const& image, int batch,
                                                  MeshShape const& mesh,
                                                  MeshCoordinate const& at) const override {
@@ -82,6 +94,7 @@ void fill_plan(ModelConfig const& model, ModelPlan& plan, Problems& problems) {
   plan.rules.defaults = {1024, 1024, 28, 3.5, 1.0, "auto", most_text_tokens};
   plan.rules.size_multiple = configs.token_px();
   plan.rules.most_text_tokens = most_text_tokens;
+  plan.rules.uses_guidance = configs.transformer.guidance_embeds;
   plan.mesh.heads = static_cast<int>(configs.transformer.heads);
   plan.identity.dtypes = {{"text_encoder", dtype_name(model.dtype)},
                           {"text_encoder_2", dtype_name(model.dtype)},

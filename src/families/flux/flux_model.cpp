@@ -30,49 +30,23 @@ FluxModel::FluxModel(ComponentLoader loader, Checkpoint const& checkpoint,
       graph_pool_(ops::make_graph_pool()),
       runner_(transformer_, comms, device, graphs, graph_pool_) {
   if (comms.is_branch_leader()) {
-    Problems problems;
     encoders_.emplace(
-        Encoders{open_t5_tokenizer(checkpoint.component("tokenizer_2").folder, problems),
-                 open_clip_tokenizer(checkpoint.component("tokenizer").folder, problems),
+        Encoders{open_tokenizers(checkpoint, configs),
                  loader.on_branch_leaders<T5Encoder>("text_encoder_2", configs.t5),
                  loader.on_branch_leaders<ClipTextEncoder>("text_encoder", configs.clip)});
-    problems.throw_if_any();
   }
   load_report_ = loader.finish();
 }
 
 TokenCounts FluxModel::count_tokens(ImageRecord const& record) const {
-  TokenCounts counts;
-  if (!encoders_) return counts;
-  auto const count = [&](std::size_t slot, Tokenizer const& tokenizer, std::string const& prompt,
-                         std::optional<std::string> const& negative, std::int64_t room) {
-    auto const as_column = [](std::int64_t tokens) {
-      return static_cast<std::uint16_t>(std::clamp<std::int64_t>(tokens, 0, UINT16_MAX));
-    };
-    auto const tokens = static_cast<std::int64_t>(tokenizer.count(prompt));
-    std::int64_t cut = std::max<std::int64_t>(0, tokens - room);
-    if (negative)
-      cut +=
-          std::max<std::int64_t>(0, static_cast<std::int64_t>(tokenizer.count(*negative)) - room);
-    counts.tokens[slot] = as_column(tokens);
-    counts.cut[slot] = as_column(cut);
-  };
-  std::optional<std::string> negative, negative_2;
-  if (uses_true_cfg(record)) {
-    negative = record.negative_prompt;
-    negative_2 = second_or_first(record.negative_prompt_2, *record.negative_prompt);
-  }
-  count(0, *encoders_->clip_tokenizer, record.prompt, negative, configs_.clip.positions);
-  count(1, *encoders_->t5_tokenizer, second_or_first(record.prompt_2, record.prompt), negative_2,
-        record.max_sequence_length);
-  return counts;
+  return encoders_ ? flux::count_tokens(encoders_->tokenizers, record) : TokenCounts();
 }
 
 std::vector<at::Tensor> FluxModel::encode_on_device(Prompt const& prompt) {
   Encoders& encoders = *encoders_;
-  auto const t5_ids = encoders.t5_tokenizer->encode(
+  auto const t5_ids = encoders.tokenizers.t5->encode(
       prompt.t5, static_cast<std::size_t>(prompt.max_sequence_length));
-  auto const clip_ids = encoders.clip_tokenizer->encode(
+  auto const clip_ids = encoders.tokenizers.clip->encode(
       prompt.clip, static_cast<std::size_t>(configs_.clip.positions));
   at::Tensor const t5_tokens = encoders.t5.tokens_of(t5_ids);
   ClipTextEncoder::Tokens const clip_tokens = encoders.clip.tokens_of(clip_ids);

@@ -13,6 +13,7 @@
 #include "core/recent_map.hpp"
 #include "families/component_loader.hpp"
 #include "families/flux/flux_configs.hpp"
+#include "families/flux/flux_tokens.hpp"
 #include "families/flux/transformer_runner.hpp"
 #include "families/model.hpp"
 #include "manifest/image_record.hpp"
@@ -22,7 +23,6 @@
 #include "sample/flow_match_schedule.hpp"
 #include "text/clip_encoder.hpp"
 #include "text/t5_encoder.hpp"
-#include "text/tokenizer.hpp"
 
 namespace ditbatch::flux {
 
@@ -53,8 +53,7 @@ class FluxModel final : public Model {
   FluxModel(ComponentLoader loader, Checkpoint const& checkpoint, FluxConfigs const& configs,
             MeshComms& comms, c10::Device device, ops::CudaGraphs graphs);
   struct Encoders {
-    std::unique_ptr<Tokenizer> t5_tokenizer;
-    std::unique_ptr<Tokenizer> clip_tokenizer;
+    FluxTokenizers tokenizers;
     T5Encoder t5;
     ClipTextEncoder clip;
     RecentMap<std::int64_t, ops::GraphedCall> t5_calls{4};  // by number of tokens
