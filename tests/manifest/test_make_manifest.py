@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tools")]
 import make_manifest  # noqa: E402
 from manifest_tools.fields import FIELDS, OTHER_NAMES  # noqa: E402
+from manifest_tools.values import OF_KIND  # noqa: E402
 from pipelines import copy_pipeline  # noqa: E402
 
 PROGRAM, WORK = str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(sys.argv[2]).resolve()
@@ -188,6 +190,11 @@ class Names(unittest.TestCase):
             records.append(record)
         checked(records)
 
+    def test_fields_are_those_of_the_program(self):
+        lists = ((ROOT / "src" / name).read_text() for name in ("manifest/image_record.hpp", "config/sampling.hpp"))
+        self.assertEqual(set(FIELDS), {"id", "num_images", *re.findall(r'visitor\.\w+\("(\w+)"', "".join(lists))})
+        self.assertLessEqual(set(FIELDS) - {"metadata"}, set(OF_KIND))
+
     def test_two_columns_for_one_field(self):
         both = write("both.csv", "caption,text,prompt\na,b,c\n")
         records, said = made(both)
@@ -268,6 +275,24 @@ class Grids(unittest.TestCase):
         self.assertEqual([(record["id"], record["prompt"], record["width"], record["height"]) for record in checked(records)],
                          [("r1-1000x500", "a fox, oil", 1008, 496), ("r1-64", "a fox, oil", 64, 64)])
         self.assertIn("rows with sides rounded to multiples of 16: 1 (animals.csv:2)", said)
+
+
+class Readme(unittest.TestCase):
+    def test_from_a_csv_to_pictures(self):
+        """The commands behind the first, which sets up and builds, in a folder of their own."""
+        [_, block] = (ROOT / "README.md").read_text().split("## From a CSV to pictures\n\n```\n")
+        build, *commands = block.split("\n```", 1)[0].split("\n")
+        self.assertEqual((len(commands), "--target ditbatch" in build), (4, True))
+        for folder in ("build/cpu", "configs"):
+            (WORK / "first" / folder).mkdir(parents=True)
+        (WORK / "first/build/cpu/ditbatch").symlink_to(PROGRAM)
+        shutil.copy(ROOT / "configs" / "first_job.toml", WORK / "first" / "configs")
+        for folder in ("tools", "jobs"):
+            (WORK / "first" / folder).symlink_to(ROOT / folder)
+        done = subprocess.run(["bash", "-euc", "\n".join(commands)], cwd=WORK / "first", capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        pictures = {path.name.rsplit("-", 2)[0]: path.read_bytes()[:4] for path in (WORK / "first/pictures/192x192").glob("*.png")}
+        self.assertEqual(pictures, dict.fromkeys(("a-red-circle-above-a-blue-star", "two-green-hearts-on-a-gray"), b"\x89PNG"))
 
 
 class Errors(unittest.TestCase):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What other programs read of a shard of version 1 and of one of today, as a table that must stay as it is.
+"""What other programs read of a shard of version 1 and of one of today: the table of docs/reading.md must stay as it is.
 
     test_reader_table.py MAKE_SHARDS WORK_DIR
 
@@ -13,24 +13,22 @@ import subprocess
 import sys
 import warnings
 
-FIXTURE = pathlib.Path(__file__).resolve().parent / "fixtures" / "run_v1" / "run" / "shards" / "64x64" / "000000.h5"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FIXTURE = ROOT / "tests" / "output" / "fixtures" / "run_v1" / "run" / "shards" / "64x64" / "000000.h5"
 
 # What a cell of the table says: a kind of column, whether its values are right.
 KINDS = ("images", "text", "uint64", "fixed", "lists")
-OLD = {
-    "h5py": "images text uint64 fixed lists",
-    "h5dump 1.10": "images text uint64 fixed lists",
-    "datasets": "images text uint64 fixed lists",
-    "xarray netcdf4": "images text uint64 fixed lists",
-    "xarray h5netcdf": "",  # the file does not open
-    "netCDF4": "images text uint64 fixed lists",
-    "pyfive": "images uint64 fixed",
-    "PyTables": "images uint64 fixed lists",
-    "kerchunk": "text uint64 fixed",  # lists are texts of themselves
-}
-NEW = {**OLD, "xarray h5netcdf": "images text uint64 fixed", "pyfive": "images text uint64 fixed",
-       # xarray's open_dataset() reads the root alone; open_datatree(engine="netcdf4") reads the group
-       "kerchunk": "text uint64 fixed"}
+
+
+def documented():
+    """{reader: kinds that it reads}, by the rows of the table in docs/reading.md"""
+    rows = re.findall(r"^\| (.+?) \|((?: (?:yes|no) \|)+)$", (ROOT / "docs" / "reading.md").read_text(), re.MULTILINE)
+    return {reader: " ".join(kind for kind, cell in zip(KINDS, re.findall("yes|no", cells), strict=True) if cell == "yes") for reader, cells in rows}
+
+
+NEW = documented()
+OLD = {**NEW, "xarray h5netcdf": "",  # the file does not open
+       "pyfive": "images uint64 fixed"}
 
 
 def columns(version):
@@ -194,6 +192,7 @@ def main(make, work):
     (work / "rows.json").write_text(json.dumps(rows))
     subprocess.run([make, work / "run", work / "rows.json"], check=True, stdout=subprocess.DEVNULL)
     shards = {1: (FIXTURE, OLD), 2: (work / "run/shards/48x32/000000.h5", NEW)}
+    assert list(NEW) == list(READERS), f"docs/reading.md has the readers {list(NEW)}"
     wrong = []
     paths = [f"{version}:{shard}" for version, (shard, _) in shards.items()]
     for reader in READERS:

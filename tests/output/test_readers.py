@@ -4,15 +4,15 @@
     test_readers.py MAKE_SHARDS DITBATCH WORK_DIR
 """
 import hashlib
+import importlib
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import h5py
 import numpy
@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from run_hashes import columns, flat  # noqa: E402
 
 MAKE, PROGRAM, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
+os.environ["HF_DATASETS_CACHE"] = str(WORK / "cache")
 
 
 def rows(count=17):
@@ -85,16 +86,44 @@ def read_with_h5dump(run):
         assert "DATASET \"images\"" in text and "H5T_VLEN" in text and "H5T_CSET_UTF8" in text
 
 
+def documented(name):
+    """A module with the Python of docs/reading.md that defines a name; in a file, as other processes import it."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "reading.md").read_text()
+    [block] = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if f" {name}(" in block]
+    (WORK / f"read_{name}.py").write_text(block)
+    sys.path.insert(0, str(WORK))
+    return importlib.import_module(f"read_{name}")
+
+
 def read_with_datasets(run, made):
     import datasets
     by_id = {row["id"]: row for row in made}
     seen = set()
-    for folder in sorted((run / "shards").iterdir()):
-        loaded = datasets.load_dataset("hdf5", data_files=str(folder / "*.h5"), split="train", cache_dir=str(WORK / "cache"))
-        for read in loaded:
-            check_row(by_id[read["id"]], flat(read), f"datasets {folder.name}")
-            seen.add(read["id"])
+    for read in documented("rows_of").rows_of(run):
+        assert read["images"].dtype == numpy.uint8
+        check_row(by_id[read["id"]], flat(read), "datasets")
+        seen.add(read["id"])
     assert seen == set(by_id)
+    # What docs/reading.md warns of.
+    shards = [str(run / "shards" / size / "000000.h5") for size in ("32x48", "48x32")]
+    rows = datasets.load_dataset("hdf5", data_files=shards, split="train")
+    assert {numpy.shape(row["images"]) for row in rows} == {(48, 32, 3)} and rows[-1]["height"] == 32, "each file has its own shape now"
+    first = rows.with_format("torch", columns=["images", "seed"])[0]
+    assert str(first["images"].dtype) == "torch.int64" and int(first["seed"]) < 0
+    assert int(first["seed"]) % 2**64 == by_id[rows[0]["id"]]["seed"]
+
+
+def read_with_torch(run, made):
+    """Workers of every kind, after this process opened a file itself."""
+    import torch
+    rows = documented("Shards").Shards(run / "shards" / "48x32")
+    wanted = sorted((row["prompt"], pixels(row).tobytes()) for row in made if row["width"] == 48)
+    assert rows[0]["image"].dtype == torch.uint8 and len(list((run / "shards" / "48x32").iterdir())) > 1
+    for method in ("fork", "spawn", "forkserver"):
+        workers = 2 if method == "fork" else 1  # others take seconds to import PyTorch
+        loader = torch.utils.data.DataLoader(rows, batch_size=2, shuffle=True, num_workers=workers, multiprocessing_context=method)
+        read = sorted((prompt, image.numpy().tobytes()) for batch in loader for prompt, image in zip(batch["prompt"], batch["image"]))
+        assert read == wanted, f"DataLoader by {method}"
 
 
 def read_export(run, made):
@@ -174,11 +203,12 @@ def main():
     read_with_h5py(run, made)
     read_with_h5dump(run)
     read_with_datasets(run, made)
+    read_with_torch(run, made)
     read_export(run, made)
     broken_bytes_are_found(run)
     compare_finds_one_pixel(run, made)
     full_disk_publishes_nothing_wrong(made)
-    print("every pixel and column equal in h5py, h5dump, datasets and the export; broken shards are found")
+    print("every pixel and column equal in h5py, h5dump, datasets, PyTorch and the export; broken shards are found")
 
 
 if __name__ == "__main__":
