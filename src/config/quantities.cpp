@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 
 namespace ditbatch {
 
@@ -92,6 +93,16 @@ std::string shortest_text(double number) {
   std::array<char, 64> text{};
   auto const [end, error] = std::to_chars(text.data(), text.data() + text.size(), number);
   return {text.data(), error == std::errc() ? end : text.data()};
+}
+
+std::string whole_number_range(std::int64_t least, std::int64_t most) {
+  std::string const from = "whole number, from " + std::to_string(least);
+  return most == std::numeric_limits<std::int64_t>::max() ? from
+                                                          : from + " to " + std::to_string(most);
+}
+
+std::string number_range(double least, double most) {
+  return "number, from " + shortest_text(least) + " to " + shortest_text(most);
 }
 
 std::string quoted_toml(std::string_view text) {

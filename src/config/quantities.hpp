@@ -21,6 +21,10 @@ namespace ditbatch::config {
 /// short.
 [[nodiscard]] std::string shortest_text(double number);
 
+/// What a number may be: "whole number, 1 to 64", "number, 0 to 1000".
+[[nodiscard]] std::string whole_number_range(std::int64_t least, std::int64_t most);
+[[nodiscard]] std::string number_range(double least, double most);
+
 /// A text as a TOML basic string, with its quotes.
 [[nodiscard]] std::string quoted_toml(std::string_view text);
 

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "config/config_keys.hpp"
+#include "config/config_tables.hpp"
 #include "config/load_run_config.hpp"
 #include "config/quantities.hpp"
 
@@ -13,107 +14,123 @@ using config::Choice;
 using config::quoted_toml;
 using config::shortest_text;
 
-// The visitor of visit_keys() that writes.
+// TOML tells 3 from 3.0.
+std::string number_text(double value) {
+  std::string const text = shortest_text(value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+// Limits have no exponent.
+std::string fixed_text(double value) {
+  std::array<char, 400> text{};
+  auto const [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  return {text.data(), error == std::errc() ? end : text.data()};
+}
+
+template <class Item, class Text>
+std::string list_of(std::vector<Item> const& items, Text const& text_of) {
+  std::string list;
+  for (Item const& item : items) list += (list.empty() ? "" : ", ") + text_of(item);
+  return "[" + list + "]";
+}
+
+// The visitor of visit_keys() that writes: each key with its value, and what it may be.
 class ConfigWriter {
  public:
-  /// Values of [sampling] that `config` does not set are the model's, and not written.
-  explicit ConfigWriter(RunConfig const& config) : config_(config) {}
-  void table(char const* name) {
-    table_ = name;
-    out += std::string(out.empty() ? "" : "\n") + "[" + name + "]\n";
+  void table(Term const& term) { tables.push_back({term, {}}); }
+  void text(Term const& key, std::string const& value) { add(key, "text", quoted_toml(value)); }
+  void path(Term const& key, std::string const& value) { add(key, "path", quoted_toml(value)); }
+  void required_path(Term const& key, std::string const& value) {
+    add(key, "path, required", quoted_toml(value));
   }
-  void text(char const* key, std::string const& value) { line(key, quoted_toml(value)); }
-  void path(char const* key, std::string const& value) { text(key, value); }
-  void required_path(char const* key, std::string const& value) { text(key, value); }
-  void flag(char const* key, bool const& value) { line(key, value ? "true" : "false"); }
-  void number(char const* key, double value, double /*least*/, double /*most*/) {
-    line(key, number_text(value));
+  void flag(Term const& key, bool const& value) {
+    add(key, "true, false", value ? "true" : "false");
+  }
+  void number(Term const& key, double value, double least, double most) {
+    add(key, config::number_range(least, most), number_text(value));
   }
   template <class Integer>
-  void integer(char const* key, Integer value, std::int64_t /*least*/, std::int64_t /*most*/) {
-    line(key, std::to_string(value));
+  void integer(Term const& key, Integer value, std::int64_t least, std::int64_t most) {
+    add(key, config::whole_number_range(least, most), std::to_string(value));
   }
-  void side(char const* key, std::int64_t value, std::int64_t least, std::int64_t most) {
+  void side(Term const& key, std::int64_t value, std::int64_t least, std::int64_t most) {
     integer(key, value, least, most);
   }
-  void text_tokens(char const* key, std::int64_t value, std::int64_t least, std::int64_t most) {
+  void text_tokens(Term const& key, std::int64_t value, std::int64_t least, std::int64_t most) {
     integer(key, value, least, most);
   }
-  void integer_or_auto(char const* key, std::optional<int> const& value, std::int64_t /*least*/,
-                       std::int64_t /*most*/) {
-    line(key, value ? std::to_string(*value) : "\"auto\"");
+  void integer_or_auto(Term const& key, std::optional<int> const& value, std::int64_t least,
+                       std::int64_t most) {
+    add(key, "\"auto\", " + config::whole_number_range(least, most),
+        value ? std::to_string(*value) : "\"auto\"");
   }
   template <class Enum, std::size_t N>
-  void choice(char const* key, Enum value, std::array<Choice<Enum>, N> const& choices) {
+  void choice(Term const& key, Enum value, std::array<Choice<Enum>, N> const& choices) {
+    std::string names;
+    std::string chosen;
     for (auto const& each : choices) {
-      if (each.value == value) text(key, std::string(each.name));
+      std::string const name = quoted_toml(each.name);
+      names += (names.empty() ? "" : ", ") + name;
+      if (each.value == value) chosen = name;
     }
+    add(key, names, chosen);
   }
-  void size(char const* key, std::uint64_t value) { line(key, std::to_string(value)); }
-  void limit(char const* key, RecordLimit const& value) {
+  void size(Term const& key, std::uint64_t value) {
+    add(key, "whole number, or \"2GiB\"", std::to_string(value));
+  }
+  void limit(Term const& key, RecordLimit const& value) {
     bool const is_share = value.unit == RecordLimit::Unit::percent;
-    line(key, is_share ? quoted_toml(fixed_text(value.value) + "%") : fixed_text(value.value));
+    add(key, "whole number, or \"0.1%\" of all",
+        is_share ? quoted_toml(fixed_text(value.value) + "%") : fixed_text(value.value));
   }
-  void scheduler(char const* key, std::string const& value) { text(key, value); }
-  void loras(char const* key, std::vector<LoraConfig> const& value) {
-    std::string list;
-    for (LoraConfig const& lora : value) {
-      list += (list.empty() ? "{ path = " : ", { path = ") + quoted_toml(lora.path) +
-              ", scale = " + number_text(lora.scale) + " }";
-    }
-    line(key, "[" + list + "]");
+  void scheduler(Term const& key, std::string const& value) {
+    add(key, "\"auto\"", quoted_toml(value));
   }
-  void layouts(char const* key, std::vector<BenchLayout> const& value) {
-    if (value.empty()) return;  // an empty list is none that can be read
-    line(key, list_of(value, [this](BenchLayout const& layout) {
-           ConfigWriter inner(config_);
-           config::visit_layout(inner, layout);
-           std::string text = inner.out;
-           text.pop_back();  // one key a line -> one layout a line
-           for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;)
-             text.replace(at, 1, ", ");
-           return "{ " + text + " }";
-         }));
+  void loras(Term const& key, std::vector<LoraConfig> const& value) {
+    add(key, "[]", list_of(value, [](LoraConfig const& lora) {
+          return "{ path = " + quoted_toml(lora.path) + ", scale = " + number_text(lora.scale) +
+                 " }";
+        }));
   }
-  void sizes(char const* key, std::vector<ImageSize> const& value) {
-    if (value.empty()) return;
-    line(key, list_of(value, [](ImageSize const& size) {
-           return quoted_toml(std::to_string(size.width_px) + "x" + std::to_string(size.height_px));
-         }));
+  // An empty list of these is none that can be read: without value.
+  void layouts(Term const& key, std::vector<BenchLayout> const& value) {
+    std::string const list = list_of(value, [](BenchLayout const& layout) {
+      std::string keys;
+      for (TermEntry const& entry : layout_entries(layout))
+        keys += (keys.empty() ? "" : ", ") + line_of(entry);
+      return "{ " + keys + " }";
+    });
+    add(key, "list of tables", value.empty() ? "" : list);
   }
-  void integers(char const* key, std::vector<int> const& value, std::int64_t /*least*/,
-                std::int64_t /*most*/) {
-    line(key, list_of(value, [](int number) { return std::to_string(number); }));
+  void sizes(Term const& key, std::vector<ImageSize> const& value) {
+    std::string const list = list_of(value, [](ImageSize const& size) {
+      return quoted_toml(std::to_string(size.width_px) + "x" + std::to_string(size.height_px));
+    });
+    add(key, "list of texts", value.empty() ? "" : list);
+  }
+  void integers(Term const& key, std::vector<int> const& value, std::int64_t least,
+                std::int64_t most) {
+    add(key, "list of " + config::whole_number_range(least, most),
+        list_of(value, [](int number) { return std::to_string(number); }));
   }
 
-  std::string out;
+  static std::vector<TermEntry> layout_entries(BenchLayout const& layout) {
+    ConfigWriter inner;
+    inner.tables.push_back({Term("layouts", v0_1, "as a table of its own"), {}});
+    config::visit_layout(inner, layout);
+    return inner.tables.front().keys;
+  }
+  static std::string line_of(TermEntry const& entry) {
+    return std::string(entry.term.name()) + " = " + entry.initial;
+  }
+
+  std::vector<ConfigTable> tables;
 
  private:
-  template <class Item, class Text>
-  static std::string list_of(std::vector<Item> const& items, Text const& text_of) {
-    std::string list;
-    for (Item const& item : items) list += (list.empty() ? "" : ", ") + text_of(item);
-    return "[" + list + "]";
+  void add(Term const& key, std::string values, std::string value) {
+    tables.back().keys.push_back({key, std::move(values), std::move(value)});
   }
-  void line(char const* key, std::string const& value) {
-    if (table_ == "sampling" && !config_.is_set(table_ + "." + key)) return;
-    out += std::string(key) + " = " + value + "\n";
-  }
-  // TOML tells 3 from 3.0.
-  static std::string number_text(double value) {
-    std::string const text = shortest_text(value);
-    return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
-  }
-  // Limits have no exponent.
-  static std::string fixed_text(double value) {
-    std::array<char, 400> text{};
-    auto const [end, error] =
-        std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-    return {text.data(), error == std::errc() ? end : text.data()};
-  }
-
-  RunConfig const& config_;
-  std::string table_;
 };
 
 }  // namespace
@@ -126,9 +143,27 @@ std::string dtype_name(Dtype dtype) {
 }
 
 std::string to_toml(RunConfig const& config) {
-  ConfigWriter writer(config);
+  std::string text;
+  for (ConfigTable const& table : config_tables(config)) {
+    std::string const name = table.term.name();
+    text += (text.empty() ? "[" : "\n[") + name + "]\n";
+    for (TermEntry const& entry : table.keys) {
+      // What [sampling] does not say is the model's.
+      bool const is_said = name != "sampling" || config.is_set(name + "." + entry.term.name());
+      if (is_said && !entry.initial.empty()) text += ConfigWriter::line_of(entry) + "\n";
+    }
+  }
+  return text;
+}
+
+std::vector<ConfigTable> config_tables(RunConfig const& config) {
+  ConfigWriter writer;
   config::visit_keys(writer, config);
-  return writer.out;
+  return writer.tables;
+}
+
+std::vector<TermEntry> layout_entries(BenchLayout const& layout) {
+  return ConfigWriter::layout_entries(layout);
 }
 
 }  // namespace ditbatch

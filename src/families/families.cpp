@@ -21,10 +21,11 @@ struct FamilyEntry {
   char const* family_name;
   ComponentList components;
   FillPlan fill_plan;
+  Sampling (*default_sampling)();
 };
 
 std::array const families{
-    FamilyEntry{"FluxPipeline", "flux", flux::components, flux::fill_plan},
+    FamilyEntry{"FluxPipeline", "flux", flux::components, flux::fill_plan, flux::default_sampling},
 };
 
 FamilyEntry const* find_family(std::string const& class_name) {
@@ -41,6 +42,13 @@ std::string known_classes() {
 }
 
 }  // namespace
+
+std::vector<FamilyDefaults> family_defaults() {
+  std::vector<FamilyDefaults> all;
+  for (FamilyEntry const& entry : families)
+    all.push_back({entry.class_name, entry.default_sampling()});
+  return all;
+}
 
 ModelPlan plan_model(ModelConfig const& model, Problems& problems) {
   ModelPlan plan;

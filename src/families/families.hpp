@@ -1,8 +1,17 @@
 #pragma once
 
+#include <vector>
+
 #include "families/family.hpp"
 
 namespace ditbatch {
+
+/// What records get of each family, by the class that its model_index.json names.
+struct FamilyDefaults {
+  char const* class_name = "";
+  Sampling sampling;
+};
+[[nodiscard]] std::vector<FamilyDefaults> family_defaults();
 
 /// Opens a model folder and asks the family that its model_index.json names. Every problem is added
 /// to `problems`; with any of them the plan has no family, and is good for nothing but messages.

@@ -9,8 +9,6 @@ namespace ditbatch::manifest {
 
 namespace {
 
-constexpr std::int64_t most_images_per_record = 10'000;
-
 // In a name like this no report and no file name can go wrong.
 bool is_good_id(std::string_view id) {
   auto const is_good = [](char c) {
@@ -60,10 +58,7 @@ void RecordReader::fault(std::size_t offset, std::string const& field, std::stri
 
 void RecordReader::read(std::vector<LineField> const& fields) {
   fields_ = &fields;
-  read_id();
-  integer("num_images", images, 1, most_images_per_record);
-  visit_fields(*this, record);
-  for (char const* name : {"loras", "control"}) refuse(name);
+  visit_line(*this, *this);
   report_repeated();
   report_unknown();
 }
@@ -76,7 +71,7 @@ LineField const* RecordReader::find(char const* name) {
   return found == fields_->end() || found->value.kind == LineValue::Kind::null ? nullptr : &*found;
 }
 
-void RecordReader::refuse(char const* name) {
+void RecordReader::refused(char const* name) {
   if (LineField const* const field = find(name)) {
     fault(field->key_offset, field->key,
           "not supported yet (this version draws from the prompt alone) remove it");
@@ -108,21 +103,21 @@ void RecordReader::report_unknown() {
   }
 }
 
-void RecordReader::read_id() {
-  known_.emplace_back("id");
+void RecordReader::id(char const* name, std::string& target) {
+  known_.emplace_back(name);
   auto const found = std::find_if(fields_->begin(), fields_->end(),
-                                  [](LineField const& field) { return field.key == "id"; });
-  if (found == fields_->end()) return fault(0, "id", "missing (each record needs one)");
+                                  [&](LineField const& field) { return field.key == name; });
+  if (found == fields_->end()) return fault(0, name, "missing (each record needs one)");
   LineValue const& value = found->value;
   id_offset = value.offset;
   if (value.kind == LineValue::Kind::text && is_good_id(value.text)) {
-    record.id = value.text;
+    target = value.text;
   } else if (value.kind == LineValue::Kind::text) {
-    fault(value.offset, "id",
+    fault(value.offset, name,
           "is " + in_quotes(value.text) +
               " (1 to 128 of A-Z a-z 0-9 . _ - can be used, for it becomes a file name) rename it");
   } else {
-    fault(value.offset, "id", needs_text(value));
+    fault(value.offset, name, needs_text(value));
   }
 }
 

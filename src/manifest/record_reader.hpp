@@ -34,7 +34,7 @@ struct LinePlace {
 };
 
 /// Fills a record with the fields of one line; each thing that is wrong is added with its column.
-/// The visitor of visit_fields() that reads: what it visits are the names that are known.
+/// The visitor of visit_line() that reads: what it visits are the names that are known.
 class RecordReader {
  public:
   /// The record begins as `defaults`. The other arguments must outlive the reader.
@@ -45,6 +45,7 @@ class RecordReader {
   /// Adds a problem at a byte of the line.
   void fault(std::size_t offset, std::string const& field, std::string const& text);
 
+  void id(char const* name, std::string& target);
   void text(char const* name, std::string& target);
   void optional_text(char const* name, std::optional<std::string>& target);
   void second_text(char const* name, std::optional<std::string>& target);
@@ -56,6 +57,7 @@ class RecordReader {
   void scheduler(char const* name, std::string& target);
   void tags(char const* name, std::vector<std::string>& target);
   void json_text(char const* name, std::string& target);
+  void refused(char const* name);
 
   ImageRecord record;
   bool has_seed = false;
@@ -66,9 +68,7 @@ class RecordReader {
  private:
   /// The field of a name, which is known from now on; null where the line has none, or a null.
   [[nodiscard]] LineField const* find(char const* name);
-  void read_id();
   void read_text(LineField const& field, std::string& target);
-  void refuse(char const* name);
   void report_repeated();
   void report_unknown();
 

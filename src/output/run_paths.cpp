@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "core/error.hpp"
+#include "output/run_names.hpp"
 
 namespace ditbatch {
 
@@ -98,10 +99,9 @@ void list_size_folder(fs::directory_entry const& folder, std::string const& name
   }
 }
 
-// "index" + "" or ".p0007" + ".jsonl"
-std::string name_for_part(std::string const& stem, std::string const& part,
-                          std::string const& extension) {
-  return stem + (part.empty() ? "" : "." + part) + extension;
+// "index.jsonl" -> "index.p0007.jsonl"
+std::string name_for_part(fs::path const& name, std::string const& part) {
+  return name.stem().string() + (part.empty() ? "" : "." + part) + name.extension().string();
 }
 
 // Neither a link nor a pipe, which would block whoever opens it.
@@ -110,24 +110,23 @@ bool is_plain_file(fs::path const& path) {
   return fs::symlink_status(path, none).type() == fs::file_type::regular;
 }
 
-std::vector<PartFile> files_for_parts(fs::path const& folder, std::string const& stem,
-                                      std::string const& extension) {
+std::vector<PartFile> files_for_parts(fs::path const& folder, fs::path const& whole) {
   std::vector<PartFile> files;
+  std::string const stem = whole.stem();
   for (fs::path const& file : sorted_entries(folder)) {
     std::string const name = file.filename();
-    if (name == stem + extension) files.push_back({file, ""});
-    std::size_t const least = stem.size() + 1 + extension.size();
+    if (name == whole) files.push_back({file, ""});
+    std::size_t const least = whole.string().size() + 1;
     if (name.size() <= least) continue;
     std::string const part = name.substr(stem.size() + 1, name.size() - least);
-    if (is_part_name(part) && name == name_for_part(stem, part, extension))
-      files.push_back({file, part});
+    if (is_part_name(part) && name == name_for_part(whole, part)) files.push_back({file, part});
   }
   return files;
 }
 
 std::vector<PartFile> all_partials(std::string const& run_dir) {
   std::vector<PartFile> files;
-  std::string const prefix = "partial-";
+  std::string const prefix = run_names::partial.name();
   for (fs::path const& file : sorted_entries(work_folder(run_dir))) {
     std::string const name = file.filename();
     if (name.rfind(prefix, 0) == 0 && file.extension() == ".h5" && is_plain_file(file))
@@ -145,7 +144,8 @@ std::string size_folder(std::int64_t width_px, std::int64_t height_px) {
 }
 
 std::string shard_path(ShardName const& name) {
-  return "shards/" + name.size + "/" + before_part(name.part) + digits_of(name.number, 6) + ".h5";
+  return std::string(run_names::shards) + "/" + name.size + "/" + before_part(name.part) +
+         digits_of(name.number, 6) + ".h5";
 }
 
 std::optional<ShardName> parse_shard_path(std::string const& file) {
@@ -158,8 +158,10 @@ std::optional<ShardName> parse_shard_path(std::string const& file) {
 
 ShardsFolder list_shards(std::string const& run_dir) {
   ShardsFolder found;
-  for (fs::directory_entry const& folder : sorted_entries(run_dir + "/shards")) {
-    std::string const name = "shards/" + folder.path().filename().string();
+  for (fs::directory_entry const& folder :
+       sorted_entries(run_dir + "/" + run_names::shards.name())) {
+    std::string const name =
+        std::string(run_names::shards) + "/" + folder.path().filename().string();
     Kind const kind = kind_of(folder);
     bool const is_h5 = folder.path().extension() == ".h5";
     if (is_h5 || (kind == Kind::other && is_size(folder.path().filename())))
@@ -189,40 +191,46 @@ std::string size_of_shard(std::string const& file) {
 }
 
 std::string index_path(std::string const& run_dir, std::string const& part) {
-  return run_dir + "/" + name_for_part("index", part, ".jsonl");
+  return run_dir + "/" + name_for_part(run_names::index.name(), part);
 }
 
 std::string failed_path(std::string const& run_dir, std::string const& part) {
-  return run_dir + "/" + name_for_part("failed", part, ".jsonl");
+  return run_dir + "/" + name_for_part(run_names::failed.name(), part);
 }
 
-std::string stop_path(std::string const& run_dir) { return run_dir + "/STOP"; }
+std::string stop_path(std::string const& run_dir) { return run_dir + "/" + run_names::stop.name(); }
 
-std::string taken_out_path(std::string const& run_dir) { return run_dir + "/taken_out.jsonl"; }
+std::string taken_out_path(std::string const& run_dir) {
+  return run_dir + "/" + run_names::taken_out.name();
+}
 
 std::vector<PartFile> index_files(std::string const& run_dir) {
-  return files_for_parts(run_dir, "index", ".jsonl");
+  return files_for_parts(run_dir, run_names::index.name());
 }
 
 std::vector<PartFile> failed_files(std::string const& run_dir) {
-  return files_for_parts(run_dir, "failed", ".jsonl");
+  return files_for_parts(run_dir, run_names::failed.name());
 }
 
 std::vector<PartFile> lock_files(std::string const& run_dir) {
-  return files_for_parts(work_folder(run_dir), "lock", "");
+  return files_for_parts(work_folder(run_dir), run_names::lock.name());
 }
 
-std::string work_folder(std::string const& run_dir) { return run_dir + "/.work"; }
+std::string work_folder(std::string const& run_dir) {
+  return run_dir + "/" + run_names::work.name();
+}
 
-std::string parts_path(std::string const& run_dir) { return work_folder(run_dir) + "/parts.json"; }
+std::string parts_path(std::string const& run_dir) {
+  return work_folder(run_dir) + "/" + run_names::parts.name();
+}
 
 std::string lock_path(std::string const& run_dir, std::string const& part) {
-  return work_folder(run_dir) + "/" + name_for_part("lock", part, "");
+  return work_folder(run_dir) + "/" + name_for_part(run_names::lock.name(), part);
 }
 
 std::string partial_path(std::string const& run_dir, std::string const& part,
                          std::string const& rest) {
-  return work_folder(run_dir) + "/partial-" + before_part(part) + rest + ".h5";
+  return work_folder(run_dir) + "/" + run_names::partial.name() + before_part(part) + rest + ".h5";
 }
 
 std::vector<std::string> partial_files(std::string const& run_dir, std::string const& part) {
@@ -245,7 +253,7 @@ std::string cut_path(std::string const& partial) {
 }
 
 std::string withdrawn_folder(std::string const& run_dir) {
-  return work_folder(run_dir) + "/withdrawn";
+  return work_folder(run_dir) + "/" + run_names::withdrawn.name();
 }
 
 std::string withdrawn_path(std::string const& run_dir, std::string const& file) {
@@ -259,7 +267,7 @@ std::string withdrawn_path(std::string const& run_dir, std::string const& file) 
 }
 
 std::string regenerated_folder(std::string const& run_dir) {
-  return fs::absolute(work_folder(run_dir) + "/regenerated");
+  return fs::absolute(work_folder(run_dir) + "/" + run_names::regenerated.name());
 }
 
 SessionPaths session_paths(std::string const& run_dir, int session) {
@@ -267,25 +275,22 @@ SessionPaths session_paths(std::string const& run_dir, int session) {
 }
 
 SessionPaths paths_in_session(std::string const& folder) {
-  return {folder,
-          folder + "/run.toml",
-          folder + "/session.json",
-          folder + "/metrics.prom",
-          folder + "/ranks.json",
-          folder + "/summary.json",
-          folder + "/end.json",
-          folder + "/trace",
-          folder + "/logs",
-          folder + "/dumps"};
+  SessionPaths paths;
+  paths.folder = folder;
+  visit_session(
+      [&](char const* name, std::string& path, PathKind /*kind*/) { path = folder + "/" + name; },
+      paths);
+  return paths;
 }
 
 std::string session_folder(std::string const& run_dir, int session) {
-  return run_dir + "/sessions/" + digits_of(session, 4);
+  return run_dir + "/" + run_names::sessions.name() + "/" + digits_of(session, 4);
 }
 
 std::vector<int> session_numbers(std::string const& run_dir) {
   std::vector<int> numbers;
-  for (fs::directory_entry const& entry : sorted_entries(run_dir + "/sessions")) {
+  for (fs::directory_entry const& entry :
+       sorted_entries(run_dir + "/" + run_names::sessions.name())) {
     if (auto const number = parse_digits(entry.path().filename(), 4)) numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());

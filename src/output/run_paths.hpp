@@ -6,21 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "core/term.hpp"
+
 namespace ditbatch {
 
 // Every name in a run folder, made and parsed here and nowhere else. A part is one job of an array
 // on one folder, "p0007"; "" is a job that works on the whole manifest. Paths begin with `run_dir`
 // but for those of shards, which are relative to it, as the index has them.
-//
-//     shards/1024x768/000012.h5       published; p0007-000012.h5 by a part
-//     index.jsonl, failed.jsonl       of the whole folder; index.p0007.jsonl of a part
-//     taken_out.jsonl                 what prune took out and run does not make again
-//     sessions/0003/                  one launch (SessionPaths)
-//     STOP                            made by somebody who wants the job to stop
-//     .work/lock, .work/lock.p0007    who works on the folder
-//     .work/parts.json                how many jobs share it
-//     .work/partial-*.h5              shards being written; partial-p0007-*.h5 by a part
-//     .work/withdrawn/                shards that were taken out
+// run_folder_files() lists them all.
 
 /// "p0007"
 [[nodiscard]] std::string part_name(int index);
@@ -90,19 +83,37 @@ struct PartFile {
 /// A run folder of its own for images that are made again to be compared.
 [[nodiscard]] std::string regenerated_folder(std::string const& run_dir);
 
-/// The files of one session.
+/// The files of one session, and folders with files of rank_name().
 struct SessionPaths {
   std::string folder;
-  std::string run_toml;      // the effective config
-  std::string session_json;  // who ran where, with what versions
-  std::string metrics;       // metrics.prom, while it runs
-  std::string ranks;         // ranks.json, while it runs
-  std::string summary;       // summary.json, at a good end
-  std::string end;           // end.json, at any end that could be told
-  std::string trace;         // folders, with files of rank_file()
-  std::string logs;
-  std::string dumps;
+  std::string run_toml, session_json, metrics, ranks, summary, end;
+  std::string trace, logs, dumps;
 };
+
+enum class PathKind { file, folder };
+
+/// Calls visit(name, member, kind) for each of SessionPaths beneath the folder.
+template <class Visitor, class Paths>
+void visit_session(Visitor&& visit, Paths& paths) {
+  visit(Term("run.toml", v0_1, "the effective config"), paths.run_toml, PathKind::file);
+  visit(Term("session.json", v0_1,
+             "who ran where with what: ranks, hosts, GPUs, versions, chosen variables of the "
+             "environment"),
+        paths.session_json, PathKind::file);
+  visit(Term("metrics.prom", v0_1, "the metrics below, every 10 s"), paths.metrics, PathKind::file);
+  visit(Term("ranks.json", v0_1, "what each rank does, every 10 s"), paths.ranks, PathKind::file);
+  visit(Term("summary.json", v0_1,
+             "at a good end: images, failures, rates, time by phase and rank, use of GPUs"),
+        paths.summary, PathKind::file);
+  visit(Term("end.json", v0_1,
+             "at every end that can be told: code, cause, host, rank, record, what to read and do"),
+        paths.end, PathKind::file);
+  visit(Term("trace", v0_1, "spans of each rank, while it runs; `ditbatch timeline` reads them"),
+        paths.trace, PathKind::folder);
+  visit(Term("logs", v0_1, "what each rank had to say"), paths.logs, PathKind::folder);
+  visit(Term("dumps", v0_1, "stacks and last spans: of a job that is stuck, or on SIGUSR2"),
+        paths.dumps, PathKind::folder);
+}
 [[nodiscard]] SessionPaths session_paths(std::string const& run_dir, int session);
 /// The same, of a session's folder.
 [[nodiscard]] SessionPaths paths_in_session(std::string const& folder);

@@ -7,11 +7,11 @@
 #include <sstream>
 #include <utility>
 
-#include "core/build_info.hpp"
 #include "core/error.hpp"
 #include "output/column_block.hpp"
 #include "output/column_storage.hpp"
 #include "output/h5_dataset.hpp"
+#include "output/shard_attributes.hpp"
 
 namespace ditbatch {
 
@@ -20,8 +20,8 @@ namespace {
 constexpr hsize_t rows_per_chunk = 256;
 constexpr std::uint64_t rows_per_read = 4096;
 constexpr std::uint64_t max_image_px = std::numeric_limits<std::uint16_t>::max();
-constexpr char const* images_name = "images";
-constexpr char const* row_hash_name = "row_sha256";
+constexpr char const* images_name = images_column;
+constexpr char const* row_hash_name = row_hash_column;
 
 RowFormat digest_format() { return {H5T_NATIVE_UINT8, {sizeof(Sha256Digest)}}; }
 
@@ -54,12 +54,6 @@ void for_each_column(std::string const& path, ShardOptions const& options,
   blank.version = options.version;
   visit_columns(blank, FormatVisitor{call, path, options.phase_names.size()});
   call(row_hash_name, digest_format());
-}
-
-std::string joined(auto const& names) {
-  std::string text;
-  for (auto const& name : names) text += (text.empty() ? "" : ",") + std::string(name);
-  return text;
 }
 
 struct Writer {
@@ -164,21 +158,14 @@ ShardFile ShardFile::create(std::string const& path, ShardOptions const& options
   UniqueH5Dataset& images = shard.datasets_[images_name];
   images =
       create_column(file, path, images_name, image, {1, options.compression, Checksum::fletcher32});
-  write_attribute(images.get(), path, "encoding", "raw");
+  write_attribute(images.get(), path, encoding_attribute, "raw");
   for_each_column(path, options, [&](char const* name, RowFormat const& format) {
     shard.datasets_[name] = create_column(file, path, name, format, {rows_per_chunk});
   });
 
-  write_attribute(file, path, "schema", "ditbatch shard");
-  write_attribute(file, path, "schema_version", options.version);
-  write_attribute(file, path, "software", "ditbatch");
-  write_attribute(file, path, "softwareVersion", build_info::version);
-  write_attribute(file, path, "git_revision", build_info::git_revision);
-  write_attribute(file, path, "phases", joined(options.phase_names));
-  if (options.version >= 2) {
-    write_attribute(file, path, "encoders", joined(encoder_names));
-    write_attribute(file, path, "models", options.models);
-  }
+  visit_attributes(options, [&](char const* name, auto const& value) {
+    write_attribute(file, path, name, value);
+  });
   return shard;
 }
 
@@ -347,8 +334,8 @@ void ShardFile::flush() {
 }
 
 bool ShardFile::is_complete() const {
-  return H5Aexists(file_.get(), "complete") > 0 &&
-         read_number_attribute(file_.get(), path_, "complete") == 1;
+  return H5Aexists(file_.get(), complete_attribute) > 0 &&
+         read_number_attribute(file_.get(), path_, complete_attribute) == 1;
 }
 
 void ShardFile::finish() {
@@ -356,7 +343,7 @@ void ShardFile::finish() {
   for_each_column(path_, options_, [&](char const* name, RowFormat const& format) {
     fill_chunks(file_.get(), path_, name, format, datasets_[name]);
   });
-  if (!is_complete()) write_attribute(file_.get(), path_, "complete", 1);
+  if (!is_complete()) write_attribute(file_.get(), path_, complete_attribute, 1);
   flush();
   for (auto& [name, handle] : datasets_) check_h5_status(H5Dclose(handle.release()), path_);
   datasets_.clear();

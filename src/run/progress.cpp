@@ -44,22 +44,37 @@ std::string progress_text(WorkCounts const& counts, OtherImages const& others, d
   return text;
 }
 
+std::vector<Metric> metrics_of(WorkCounts const& counts, OtherImages const& others,
+                               double elapsed_s) {
+  auto const number = [](std::size_t count) { return static_cast<double>(count); };
+  return {
+      {Term("ditbatch_images_total", v0_1, "that the job is to make, those before it included",
+            "images"),
+       "gauge", number(others.already_done + counts.total + others.beyond_limit)},
+      {Term("ditbatch_images_published", v0_1, "that stand in shards", "images"), "gauge",
+       number(others.already_done + counts.done)},
+      {Term("ditbatch_images_made_in_session", v0_1, "in this session, published or not yet",
+            "images"),
+       "counter", number(counts.done + counts.appended)},
+      {Term("ditbatch_images_failed_in_session", v0_1, "given up in this session", "images"),
+       "counter", number(counts.failed)},
+      {Term("ditbatch_session_seconds", v0_1, "since the job began to make images", "s"), "counter",
+       elapsed_s},
+      {Term("ditbatch_last_update_unix_seconds", v0_1,
+            "when these numbers were written: an old one tells of a job that ended", "s"),
+       "gauge", static_cast<double>(unix_time_ns()) * 1e-9},
+  };
+}
+
 std::string metrics_text(WorkCounts const& counts, OtherImages const& others, double elapsed_s) {
   std::string text;
-  auto const add = [&](char const* name, char const* kind, double value) {
-    char line[160];
-    std::snprintf(line, sizeof line, "# TYPE ditbatch_%s %s\nditbatch_%s %.17g\n", name, kind, name,
-                  value);
-    text += line;
-  };
-  std::size_t const made = counts.done + counts.appended;
-  add("images_total", "gauge",
-      static_cast<double>(others.already_done + counts.total + others.beyond_limit));
-  add("images_published", "gauge", static_cast<double>(others.already_done + counts.done));
-  add("images_made_in_session", "counter", static_cast<double>(made));
-  add("images_failed_in_session", "counter", static_cast<double>(counts.failed));
-  add("session_seconds", "counter", elapsed_s);
-  add("last_update_unix_seconds", "gauge", static_cast<double>(unix_time_ns()) * 1e-9);
+  for (Metric const& metric : metrics_of(counts, others, elapsed_s)) {
+    std::string const name = metric.term.name();
+    char value[32];
+    std::snprintf(value, sizeof value, "%.17g", metric.value);
+    text += "# HELP " + name + " " + metric.term.meaning() + "\n# TYPE " + name + " " +
+            metric.kind + "\n" + name + " " + value + "\n";
+  }
   return text;
 }
 

@@ -6,7 +6,9 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "core/term.hpp"
 #include "output/run_paths.hpp"
 #include "queue/work_ledger.hpp"
 
@@ -52,7 +54,16 @@ class ProgressLine {
 [[nodiscard]] std::string progress_text(WorkCounts const& counts, OtherImages const& others,
                                         double elapsed_s);
 
-/// The same numbers in Prometheus' text format.
+/// One of the numbers in metrics.prom.
+struct Metric {
+  Term term;
+  char const* kind;  // "gauge", "counter"
+  double value;
+};
+/// The same numbers, each on its own.
+[[nodiscard]] std::vector<Metric> metrics_of(WorkCounts const& counts, OtherImages const& others,
+                                             double elapsed_s);
+/// Those in Prometheus' text format.
 [[nodiscard]] std::string metrics_text(WorkCounts const& counts, OtherImages const& others,
                                        double elapsed_s);
 

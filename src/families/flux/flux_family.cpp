@@ -86,12 +86,14 @@ class FluxFamily final : public Family {
 
 }  // namespace
 
+Sampling default_sampling() { return {1024, 1024, 28, 3.5, 1.0, "auto", most_text_tokens}; }
+
 void fill_plan(ModelConfig const& model, ModelPlan& plan, Problems& problems) {
   FluxConfigs const configs = read_flux_configs(
       plan.checkpoint, model.random_weights ? WeightFiles::ignored : WeightFiles::required,
       problems);
   if (!problems.empty()) return;
-  plan.rules.defaults = {1024, 1024, 28, 3.5, 1.0, "auto", most_text_tokens};
+  plan.rules.defaults = default_sampling();
   plan.rules.size_multiple = configs.token_px();
   plan.rules.most_text_tokens = most_text_tokens;
   plan.rules.uses_guidance = configs.transformer.guidance_embeds;
