@@ -32,6 +32,7 @@ ExitCode dispatch(Invocation const& invocation) {
   Command chosen;
   CLI::App app{"Makes image data sets with diffusion transformers over MPI and NCCL."};
   app.set_version_flag("--version", version_text());
+  app.set_help_all_flag("--help-all", "Print the help of every command and exit");
   app.require_subcommand(1);
   add_run_command(app, invocation, chosen);
   add_check_command(app, chosen);
@@ -45,6 +46,7 @@ ExitCode dispatch(Invocation const& invocation) {
   add_upgrade_command(app, chosen);
   add_compare_command(app, chosen);
   add_export_command(app, chosen);
+  add_reference_command(app, chosen);
   try {
     // `help run` is `run --help`.
     std::vector<std::string> arguments(invocation.argv + 1, invocation.argv + invocation.argc);

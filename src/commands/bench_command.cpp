@@ -5,6 +5,7 @@
 #include "bench/run_bench.hpp"
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
+#include "commands/subcommand.hpp"
 #include "commands/under_mpi.hpp"
 
 namespace ditbatch {
@@ -30,18 +31,22 @@ ExitCode bench(BenchArguments const& arguments, MpiSession const& session, std::
 
 void add_bench_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
   auto const arguments = std::make_shared<BenchArguments>();
-  CLI::App* command = app.add_subcommand(
-      "bench", "measure layouts, sizes and batches against the floor of the hardware");
-  command->add_option("config", arguments->config, "run configuration (TOML) with a [bench] table")
+  Subcommand& command = add_subcommand(
+      app,
+      Term("bench", v0_1, "measure layouts, sizes and batches against the floor of the hardware"));
+  command
+      .option(Term("config", v0_1, "run configuration (TOML) with a [bench] table"),
+              arguments->config)
       ->required();
   command
-      ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
+      .option(Term("--set", v0_1, "table.key=value, instead of what the file says"),
+              arguments->overrides)
       ->allow_extra_args(false);
-  command->add_option("--out", arguments->out_dir,
-                      "folder to write to (default: bench-YYYYMMDD-HHMMSS)");
-  command->add_flag("--profile", arguments->profile,
-                    "record the kernels of one more image of each case (GPUs)");
-  command->callback([arguments, invocation, &chosen] {
+  command.option(Term("--out", v0_1, "folder to write to; without it bench-YYYYMMDD-HHMMSS"),
+                 arguments->out_dir);
+  command.flag(Term("--profile", v0_1, "record the kernels of one more image of each case (GPUs)"),
+               arguments->profile);
+  command.callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
       UserInput const input{arguments->config, [arguments] {
                               return read_config(arguments->config, arguments->overrides);

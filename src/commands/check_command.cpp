@@ -5,6 +5,7 @@
 
 #include "commands/above_zero.hpp"
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "config/load_run_config.hpp"
 #include "core/say.hpp"
 #include "run/check_job.hpp"
@@ -53,21 +54,24 @@ ExitCode check(CheckArguments const& arguments) {
 
 void add_check_command(CLI::App& app, Command& chosen) {
   auto const arguments = std::make_shared<CheckArguments>();
-  CLI::App* command = app.add_subcommand(
-      "check", "read config, manifest and checkpoint headers, and say what is wrong");
-  command->add_option("config", arguments->config, "run configuration (TOML)")->required();
+  Subcommand& command = add_subcommand(
+      app,
+      Term("check", v0_1, "read config, manifest and checkpoint headers, and say what is wrong"));
+  command.option(Term("config", v0_1, "run configuration (TOML)"), arguments->config)->required();
   command
-      ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
+      .option(Term("--set", v0_1, "table.key=value, instead of what the file says"),
+              arguments->overrides)
       ->allow_extra_args(false);
-  command->add_option("--ranks", arguments->ranks, "check the mesh for so many ranks")
+  command
+      .option(Term("--ranks", v0_1, "check the mesh for so many ranks", "ranks"), arguments->ranks)
       ->check(above_zero());
-  command->add_flag("--print", arguments->print, "print the effective config");
-  command->add_flag("--hash", arguments->hash, "hash the weight files");
-  command->add_flag("--all", arguments->all,
-                    "list every problem, not only the first ones of each kind");
-  command->add_flag("--input-only", arguments->input_only,
-                    "leave the run folder and the lengths of prompts out");
-  command->callback([arguments, &chosen] { chosen = [arguments] { return check(*arguments); }; });
+  command.flag(Term("--print", v0_1, "print the effective config"), arguments->print);
+  command.flag(Term("--hash", v0_1, "hash the weight files"), arguments->hash);
+  command.flag(Term("--all", v0_2, "list every problem, not only the first ones of each kind"),
+               arguments->all);
+  command.flag(Term("--input-only", v0_2, "leave the run folder and the lengths of prompts out"),
+               arguments->input_only);
+  command.callback([arguments, &chosen] { chosen = [arguments] { return check(*arguments); }; });
 }
 
 }  // namespace ditbatch

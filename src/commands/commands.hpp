@@ -31,5 +31,7 @@ void add_prune_command(CLI::App& app, Command& chosen);
 void add_upgrade_command(CLI::App& app, Command& chosen);
 void add_compare_command(CLI::App& app, Command& chosen);
 void add_export_command(CLI::App& app, Command& chosen);
+/// Tells of all the others.
+void add_reference_command(CLI::App& app, Command& chosen);
 
 }  // namespace ditbatch

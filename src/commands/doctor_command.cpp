@@ -6,6 +6,7 @@
 #include "comm/launcher.hpp"
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
+#include "commands/subcommand.hpp"
 #include "commands/under_mpi.hpp"
 #include "core/say.hpp"
 #include "doctor/diagnosis.hpp"
@@ -65,16 +66,19 @@ ExitCode doctor(DoctorArguments const& arguments, MpiSession const& session) {
 
 void add_doctor_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
   auto const arguments = std::make_shared<DoctorArguments>();
-  CLI::App* command = app.add_subcommand(
-      "doctor", "examine devices, links, versions and the run folder, under the launcher");
-  CLI::Option* const config = command->add_option(
-      "config", arguments->config, "run configuration (TOML): its devices and its run folder");
+  Subcommand& command = add_subcommand(
+      app, Term("doctor", v0_1,
+                "examine devices, links, versions and the run folder, under the launcher"));
+  CLI::Option* const config = command.option(
+      Term("config", v0_1, "run configuration (TOML): its devices and its run folder"),
+      arguments->config);
   command
-      ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
+      .option(Term("--set", v0_1, "table.key=value, instead of what the file says"),
+              arguments->overrides)
       ->allow_extra_args(false)
       ->needs(config);
-  command->add_flag("--json", arguments->json, "every rank's rates and problems as JSON");
-  command->callback([arguments, invocation, &chosen] {
+  command.flag(Term("--json", v0_1, "every rank's rates and problems as JSON"), arguments->json);
+  command.callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
       UserInput input{arguments->config,
                       [arguments] { return read_config(arguments->config, arguments->overrides); }};

@@ -2,6 +2,8 @@
 #include <string>
 
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
+#include "core/exit_code_terms.hpp"
 #include "core/say.hpp"
 #include "output/export_run.hpp"
 #include "output/require_run_folder.hpp"
@@ -10,8 +12,6 @@
 namespace ditbatch {
 
 namespace {
-
-constexpr int exit_if_different = 1;  // as diff and cmp do
 
 struct CompareArguments {
   std::string run_a, run_b;
@@ -44,21 +44,30 @@ ExitCode export_images(ExportArguments const& arguments) {
 
 void add_compare_command(CLI::App& app, Command& chosen) {
   auto const arguments = std::make_shared<CompareArguments>();
-  CLI::App* command = app.add_subcommand("compare", "compare the images of two run folders by id");
-  command->add_option("run_a", arguments->run_a)->required();
-  command->add_option("run_b", arguments->run_b)->required();
-  command->callback([arguments, &chosen] { chosen = [arguments] { return compare(*arguments); }; });
+  Subcommand& command =
+      add_subcommand(app, Term("compare", v0_1, "compare the images of two run folders by id"));
+  command.option(Term("run_a", v0_1, "run folder"), arguments->run_a)->required();
+  command.option(Term("run_b", v0_1, "run folder to compare it with"), arguments->run_b)
+      ->required();
+  command.callback([arguments, &chosen] { chosen = [arguments] { return compare(*arguments); }; });
 }
 
 void add_export_command(CLI::App& app, Command& chosen) {
   auto const arguments = std::make_shared<ExportArguments>();
-  CLI::App* command = app.add_subcommand("export", "write the images of a run folder as files");
-  command->add_option("run_dir", arguments->run_dir)->required();
-  command->add_option("--format", arguments->format, "imagefolder")
-      ->check(CLI::IsMember({"imagefolder"}));
-  command->add_option("--image", arguments->image, "png")->check(CLI::IsMember({"png"}));
-  command->add_option("--out", arguments->out_dir, "folder to write to")->required();
-  command->callback(
+  Subcommand& command =
+      add_subcommand(app, Term("export", v0_1, "write the images of a run folder as files"));
+  command.option(Term("run_dir", v0_1, "run folder"), arguments->run_dir)->required();
+  command
+      .option(Term("--format", v0_1,
+                   "of the folder: imagefolder is Hugging Face's, with metadata.jsonl"),
+              arguments->format)
+      ->check(CLI::IsMember({"imagefolder"}))
+      ->capture_default_str();
+  command.option(Term("--image", v0_1, "format of the images"), arguments->image)
+      ->check(CLI::IsMember({"png"}))
+      ->capture_default_str();
+  command.option(Term("--out", v0_1, "folder to write to"), arguments->out_dir)->required();
+  command.callback(
       [arguments, &chosen] { chosen = [arguments] { return export_images(*arguments); }; });
 }
 

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "output/require_run_folder.hpp"
 #include "run/prune_job.hpp"
 
@@ -35,27 +36,32 @@ ExitCode prune(PruneArguments const& arguments) {
 
 void add_prune_command(CLI::App& app, Command& chosen) {
   auto const arguments = std::make_shared<PruneArguments>();
-  CLI::App* command = app.add_subcommand(
-      "prune", "take images out of a run folder for good; run does not make them again");
-  command->add_option("run_dir", arguments->run_dir)->required();
-  CLI::Option* ids = command->add_option(
-      "--ids", arguments->request.ids_file,
-      "file with one id a line: every image of the record; id[index]: that image");
-  CLI::Option* foreign = command->add_flag("--not-in-manifest", arguments->request.not_in_manifest,
-                                           "images whose line is gone from the manifest");
+  Subcommand& command = add_subcommand(
+      app, Term("prune", v0_2,
+                "take images out of a run folder for good; run does not make them again"));
+  command.option(Term("run_dir", v0_2, "run folder"), arguments->run_dir)->required();
+  CLI::Option* ids = command.option(
+      Term("--ids", v0_2,
+           "file with one id a line: every image of the record; id[index]: that image"),
+      arguments->request.ids_file);
+  CLI::Option* foreign =
+      command.flag(Term("--not-in-manifest", v0_2, "images whose line is gone from the manifest"),
+                   arguments->request.not_in_manifest);
   foreign->excludes(ids);
-  CLI::Option* gpu = command->add_option("--gpu", arguments->request.gpu_uuid,
-                                         "images of a replica with this UUID");
+  CLI::Option* gpu = command.option(Term("--gpu", v0_2, "images of a replica with this UUID"),
+                                    arguments->request.gpu_uuid);
   CLI::Option* session =
-      command->add_option("--session", arguments->session, "images of this session")
+      command.option(Term("--session", v0_2, "images of this session"), arguments->session)
           ->check(CLI::PositiveNumber);
-  CLI::Option* since = command->add_option("--since", arguments->since,
-                                           "images finished then or later: 2026-03-01T12:30:00Z");
+  CLI::Option* since =
+      command.option(Term("--since", v0_2, "images finished then or later: 2026-03-01T12:30:00Z"),
+                     arguments->since);
   for (CLI::Option* maker : {gpu, session, since}) maker->excludes(ids)->excludes(foreign);
-  command->add_flag("--remake", arguments->remake, "the next run makes them again");
-  command->add_flag("--dry-run", arguments->dry_run, "say what would be taken out, change nothing");
-  command->add_option("--reason", arguments->reason, "kept with what was taken out");
-  command->callback([arguments, &chosen] { chosen = [arguments] { return prune(*arguments); }; });
+  command.flag(Term("--remake", v0_2, "the next run makes them again"), arguments->remake);
+  command.flag(Term("--dry-run", v0_2, "say what would be taken out, change nothing"),
+               arguments->dry_run);
+  command.option(Term("--reason", v0_2, "kept with what was taken out"), arguments->reason);
+  command.callback([arguments, &chosen] { chosen = [arguments] { return prune(*arguments); }; });
 }
 
 }  // namespace ditbatch

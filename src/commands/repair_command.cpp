@@ -2,6 +2,7 @@
 #include <string>
 
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "core/error.hpp"
 #include "core/say.hpp"
 #include "output/repair_run.hpp"
@@ -43,12 +44,14 @@ ExitCode repair(std::string const& run_dir, Originals originals) {
 
 void add_repair_command(CLI::App& app, Command& chosen) {
   auto const run_dir = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand(
-      "repair", "take out of the published shards what does not verify; run makes it again");
-  command->add_option("run_dir", *run_dir)->required();
+  Subcommand& command = add_subcommand(
+      app, Term("repair", v0_1,
+                "take out of the published shards what does not verify; run makes it again"));
+  command.option(Term("run_dir", v0_1, "run folder"), *run_dir)->required();
   auto const discard = std::make_shared<bool>(false);
-  command->add_flag("--discard", *discard, "keep no withdrawn shards, of earlier repairs neither");
-  command->callback([run_dir, discard, &chosen] {
+  command.flag(Term("--discard", v0_2, "keep no withdrawn shards, of earlier repairs neither"),
+               *discard);
+  command.callback([run_dir, discard, &chosen] {
     chosen = [run_dir, discard] {
       return repair(*run_dir, *discard ? Originals::discard : Originals::keep);
     };

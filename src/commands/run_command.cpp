@@ -12,11 +12,13 @@
 #include "commands/above_zero.hpp"
 #include "commands/commands.hpp"
 #include "commands/load_config.hpp"
+#include "commands/subcommand.hpp"
 #include "commands/under_mpi.hpp"
 #include "core/error.hpp"
 #include "core/log.hpp"
 #include "doctor/diagnosis.hpp"
 #include "doctor/preflight.hpp"
+#include "output/run_paths.hpp"
 #include "profile/kernel_recorder.hpp"
 #include "run/check_job.hpp"
 #include "run/folder_parts.hpp"
@@ -44,11 +46,11 @@ struct RunArguments {
 // Collective: the job goes on without the ranks that doctor would name.
 void leave_out_the_unhealthy(RunConfig const& config, MpiSession& session) {
   // No session is open yet: how the examination ends, if it ends the job, is told beside the lock.
-  std::string const work_dir = config.job.run_dir + "/.work";
+  std::string const work_dir = work_folder(config.job.run_dir);
   on_first_rank(session, [&] {  // comm: all ranks
     std::error_code ignored;    // the examination tells what is wrong with the folder
     std::filesystem::create_directories(work_dir, ignored);
-    std::filesystem::remove(work_dir + "/end.json", ignored);
+    std::filesystem::remove(paths_in_session(work_dir).end, ignored);
   });
   keep_last_words_in(work_dir);
   ExamineRequest request;
@@ -112,28 +114,36 @@ ExitCode run(RunArguments const& arguments, MpiSession& session, std::int64_t be
 
 void add_run_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
   auto const arguments = std::make_shared<RunArguments>();
-  CLI::App* command =
-      app.add_subcommand("run", "make every image of the manifest that is not there yet");
-  command->add_option("config", arguments->config, "run configuration (TOML)")->required();
+  Subcommand& command = add_subcommand(
+      app, Term("run", v0_1, "make every image of the manifest that is not there yet"));
+  command.option(Term("config", v0_1, "run configuration (TOML)"), arguments->config)->required();
   command
-      ->add_option("--set", arguments->overrides, "table.key=value, instead of what the file says")
+      .option(Term("--set", v0_1, "table.key=value, instead of what the file says"),
+              arguments->overrides)
       ->allow_extra_args(false);
-  command->add_option("--part", arguments->part,
-                      "i/N: the records whose id hashes to part i (default: the Slurm array task)");
-  command->add_option("--limit", arguments->limit, "make at most so many images")
+  command.option(
+      Term("--part", v0_1,
+           "i/N: the records whose id hashes to part i; without it the Slurm array task"),
+      arguments->part);
+  command.option(Term("--limit", v0_1, "make at most so many images", "images"), arguments->limit)
       ->check(above_zero());
-  command->add_option("--max-hours", arguments->max_hours, "stop cleanly after so many hours")
+  command
+      .option(Term("--max-hours", v0_1, "stop cleanly after so many hours", "h"),
+              arguments->max_hours)
       ->check(above_zero());
-  command->add_flag("--retry-failed", arguments->retry_failed,
-                    "try records listed in failed.jsonl again");
-  command->add_flag("--replace-changed", arguments->replace_changed,
-                    "make images again whose record or checkpoint changed");
-  command->add_flag("--dry-run", arguments->dry_run, "check everything, make nothing");
-  command->add_flag("--exclude-unhealthy", arguments->exclude_unhealthy,
-                    "examine all ranks first, as doctor does, and go on without the unhealthy");
-  command->add_flag("--record-kernels", arguments->record_kernels,
-                    "tell how busy each GPU was, from the first images to the last");
-  command->callback([arguments, invocation, &chosen] {
+  command.flag(Term("--retry-failed", v0_1, "try records listed in failed.jsonl again"),
+               arguments->retry_failed);
+  command.flag(
+      Term("--replace-changed", v0_1, "make images again whose record or checkpoint changed"),
+      arguments->replace_changed);
+  command.flag(Term("--dry-run", v0_1, "check everything, make nothing"), arguments->dry_run);
+  command.flag(Term("--exclude-unhealthy", v0_1,
+                    "examine all ranks first, as doctor does, and go on without the unhealthy"),
+               arguments->exclude_unhealthy);
+  command.flag(Term("--record-kernels", v0_1,
+                    "tell how busy each GPU was, from the first images to the last"),
+               arguments->record_kernels);
+  command.callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
       UserInput const input{arguments->config, [arguments] {
                               return read_config(arguments->config, arguments->overrides);

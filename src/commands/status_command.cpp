@@ -2,6 +2,7 @@
 #include <string>
 
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "core/say.hpp"
 #include "output/require_run_folder.hpp"
 #include "run/read_status.hpp"
@@ -30,12 +31,12 @@ ExitCode print_status(StatusArguments const& arguments) {
 
 void add_status_command(CLI::App& app, Command& chosen) {
   auto const arguments = std::make_shared<StatusArguments>();
-  CLI::App* command =
-      app.add_subcommand("status", "progress of a running or stopped job, from its files alone");
-  command->add_option("run_dir", arguments->run_dir)->required();
-  command->add_flag("--json", arguments->json, "everything, for programs");
-  command->add_flag("--ranks", arguments->ranks, "what each rank does, slowest first");
-  command->callback(
+  Subcommand& command = add_subcommand(
+      app, Term("status", v0_1, "progress of a running or stopped job, from its files alone"));
+  command.option(Term("run_dir", v0_1, "run folder"), arguments->run_dir)->required();
+  command.flag(Term("--json", v0_1, "everything, for programs"), arguments->json);
+  command.flag(Term("--ranks", v0_1, "what each rank does, slowest first"), arguments->ranks);
+  command.callback(
       [arguments, &chosen] { chosen = [arguments] { return print_status(*arguments); }; });
 }
 

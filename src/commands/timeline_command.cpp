@@ -3,6 +3,7 @@
 
 #include "bench/session_timeline.hpp"
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "core/say.hpp"
 #include "output/plain_file.hpp"
 
@@ -27,14 +28,15 @@ ExitCode write_timeline(TimelineArguments const& arguments) {
 
 void add_timeline_command(CLI::App& app, Command& chosen) {
   auto const arguments = std::make_shared<TimelineArguments>();
-  CLI::App* command = app.add_subcommand(
-      "timeline", "a session's spans as a file for ui.perfetto.dev or chrome://tracing");
+  Subcommand& command = add_subcommand(
+      app, Term("timeline", v0_1,
+                "a session's spans as a file for ui.perfetto.dev or chrome://tracing"));
   command
-      ->add_option("session_dir", arguments->session_dir,
-                   "a folder under sessions/ of a run folder")
+      .option(Term("session_dir", v0_1, "a folder under sessions/ of a run folder"),
+              arguments->session_dir)
       ->required();
-  command->add_option("--out", arguments->out, "file to write (default: trace.json)");
-  command->callback(
+  command.option(Term("--out", v0_1, "file to write"), arguments->out)->capture_default_str();
+  command.callback(
       [arguments, &chosen] { chosen = [arguments] { return write_timeline(*arguments); }; });
 }
 

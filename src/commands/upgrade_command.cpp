@@ -2,6 +2,7 @@
 #include <string>
 
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "core/error.hpp"
 #include "core/say.hpp"
 #include "output/require_run_folder.hpp"
@@ -31,10 +32,11 @@ ExitCode upgrade(std::string const& run_dir) {
 
 void add_upgrade_command(CLI::App& app, Command& chosen) {
   auto const run_dir = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand(
-      "upgrade", "rewrite published shards of older versions with the columns of the newest");
-  command->add_option("run_dir", *run_dir)->required();
-  command->callback([run_dir, &chosen] { chosen = [run_dir] { return upgrade(*run_dir); }; });
+  Subcommand& command = add_subcommand(
+      app, Term("upgrade", v0_2,
+                "rewrite published shards of older versions with the columns of the newest"));
+  command.option(Term("run_dir", v0_2, "run folder"), *run_dir)->required();
+  command.callback([run_dir, &chosen] { chosen = [run_dir] { return upgrade(*run_dir); }; });
 }
 
 }  // namespace ditbatch

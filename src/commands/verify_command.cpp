@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "commands/commands.hpp"
+#include "commands/subcommand.hpp"
 #include "commands/under_mpi.hpp"
 #include "core/say.hpp"
 #include "output/require_run_folder.hpp"
@@ -80,14 +81,19 @@ ExitCode verify(std::string const& run_dir) {
 
 void add_verify_command(CLI::App& app, Invocation const& invocation, Command& chosen) {
   auto const arguments = std::make_shared<VerifyArguments>();
-  CLI::App* command = app.add_subcommand(
-      "verify", "check every hash of a run folder, and that every image is there once");
-  command->add_option("run_dir", arguments->run_dir)->required();
-  command->add_option("--regenerate", arguments->regenerate,
-                      "make so many images again, under the launcher, and compare bits");
-  command->add_option("--set", arguments->overrides, "table.key=value, for --regenerate")
+  Subcommand& command = add_subcommand(
+      app,
+      Term("verify", v0_1, "check every hash of a run folder, and that every image is there once"));
+  command
+      .option(Term("run_dir", v0_1, "run folder, or a copy of its shards alone"),
+              arguments->run_dir)
+      ->required();
+  command.option(Term("--regenerate", v0_1,
+                      "make so many images again, under the launcher, and compare bits", "images"),
+                 arguments->regenerate);
+  command.option(Term("--set", v0_1, "table.key=value, for --regenerate"), arguments->overrides)
       ->allow_extra_args(false);
-  command->callback([arguments, invocation, &chosen] {
+  command.callback([arguments, invocation, &chosen] {
     chosen = [arguments, invocation] {
       if (arguments->regenerate == 0) return verify(arguments->run_dir);
       UserInput const input{arguments->run_dir, [arguments] {

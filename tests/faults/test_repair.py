@@ -19,6 +19,7 @@ import h5py
 import numpy
 
 from fault_job import FaultJob, copy_pipeline
+from reference import check_files
 from run_hashes import columns
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -332,6 +333,7 @@ def main():
     now = changed_records(made, expected)
     replaced_weights(made, now)
     changed_config(made, made.hashes())
+    check_files(made.folder / "run")
     print("missing images, changed records, replaced weights, a changed config: named; exactly those made again; 10 images made again alike")
 
 

@@ -14,6 +14,7 @@ import h5py
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "fixtures"), str(HERE.parents[1] / "tests" / "support")]
 from make_run_v1 import make_fixture_pipeline  # noqa: E402
+from reference import check_files, check_shards  # noqa: E402
 from run_hashes import hashes  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
@@ -90,6 +91,8 @@ def resumed_and_extended():
     call("verify", folder / "run")
     rows_agree(folder, {name: digest for name, digest in made.items() if name != "tall"})
     [tall] = loaded(folder, "48x80")
+    check_files(folder / "run")
+    assert check_shards(folder / "run") == {1, 2}
     assert tall["model"] == "pipeline" and tall["bits"] >= 1 and len(tall["phase_s"]) == 5 and tall["phash"], tall
     return folder, made
 

@@ -17,6 +17,7 @@ import h5py
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "faults")]
 from fault_job import FaultJob, copy_pipeline  # noqa: E402
+from reference import check_files  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
 RECORDS = [dict(id=f"r{i:02}", prompt=f"a fox {i}", width=256, height=256, steps=12, seed=i) for i in range(20)]
@@ -76,6 +77,7 @@ def main():
     assert text.startswith("running: ") and len(re.findall(r"^ +[01]  replica .* s  ", text, re.M)) == 2, text
     made.kill_all()
     job.communicate(timeout=60)
+    check_files(made.folder / "run")
     # A dead job's lock stops moving; after some seconds nobody takes it for alive.
     wait_for(made, lambda now: now["state"] == "died")
     timeline = subprocess.run([PROGRAM, "timeline", made.folder / "run/sessions/0002", "--out", WORK / "trace.json"], capture_output=True, text=True)

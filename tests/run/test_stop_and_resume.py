@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support")]
 from ordinary_user import give_to_user, prefix_for  # noqa: E402
 from pipelines import copy_pipeline  # noqa: E402
+from reference import check_files  # noqa: E402
 from run_hashes import hashes  # noqa: E402
 
 PROGRAM, MPIRUN, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -276,6 +277,8 @@ def main():
     print("an unreadable folder:", an_unreadable_folder_is_not_an_empty_one())
     nothing_is_world_writable()
     changed_record_is_refused()
+    for run_dir in WORK.glob("*/run"):
+        check_files(run_dir)
     print("every record once, every SHA-256 equal to the undisturbed run")
 
 
