@@ -35,8 +35,8 @@ struct FormatVisitor {
   void number(char const* name, Number) {
     call(name, {number_type<Number>(), {}});
   }
-  void digest(char const* name, Sha256Digest const&) { call(name, digest_format()); }
-  void counts(char const* name, EncoderCounts const& counts) {
+  void digest(char const* name, Sha256Digest const&) const { call(name, digest_format()); }
+  void counts(char const* name, EncoderCounts const& counts) const {
     call(name, {H5T_NATIVE_UINT16, {counts.size()}});
   }
   void phases(char const* name, std::vector<float> const&) {
@@ -78,7 +78,8 @@ struct Writer {
     write_row(dataset(name), row, H5T_NATIVE_FLOAT, value.data(), path);
   }
   void floats(char const* name, std::vector<float> const& value) {
-    hvl_t const list{value.size(), const_cast<float*>(value.data())};
+    std::vector<float> values = value;  // HDF5 asks for what it could change
+    hvl_t const list{values.size(), values.data()};
     write_row(dataset(name), row, floats_type(path).get(), &list, path);
   }
 };
@@ -133,8 +134,9 @@ struct Reader {
 
 // The rows that were read last.
 struct ShardFile::Block {
+  Block(std::uint64_t first, std::uint64_t count) : rows(first, count) {}
   ColumnBlock rows;
-  bool is_readable;
+  bool is_readable = true;
 };
 
 ShardFile::ShardFile() = default;
@@ -274,7 +276,7 @@ ShardRow ShardFile::read_columns(std::uint64_t row) const {
     return read;
   };
   if (!block_ || !block_->rows.holds(row)) {
-    block_.reset(new Block{{row, std::min<std::uint64_t>(rows_per_chunk, rows_ - row)}, true});
+    block_ = std::make_unique<Block>(row, std::min<std::uint64_t>(rows_per_chunk, rows_ - row));
   }
   if (block_->is_readable) {
     try {
