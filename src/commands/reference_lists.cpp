@@ -113,7 +113,7 @@ std::string shard_section() {
 
 std::string metrics_section() {
   MarkdownTable table{{"metric", "kind", "unit", "since", "meaning"}, {}};
-  for (Metric const& metric : metrics_of({}, 0, 0))
+  for (Metric const& metric : metrics_of({}, {}, 0))
     table.rows.push_back({code(metric.term.name()), metric.kind, metric.term.unit(),
                           version_of(metric.term.since()), metric.term.meaning()});
   return "## Metrics\n\n`metrics.prom` of a session, for node_exporter's textfile collector.\n\n" +

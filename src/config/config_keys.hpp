@@ -68,7 +68,10 @@ template <class Visitor, class Config>
 void visit_model(Visitor& visitor, Config& model) {
   visitor.required_path(Term("path", v0_1, "the checkpoint: a diffusers folder with safetensors"),
                         model.path);
-  visitor.choice(Term("dtype", v0_1, "in which the model computes"), model.dtype, dtypes);
+  visitor.choice(Term("dtype", v0_1,
+                      "in which the model computes; `auto`: that of the run folder, else fp32 on "
+                      "CPUs and bf16 on GPUs"),
+                 model.dtype, dtypes);
   visitor.flag(Term("random_weights", v0_1,
                     "values from a seed, shapes from the folder's config files alone: to measure"),
                model.random_weights);

@@ -69,11 +69,11 @@ std::vector<Metric> metrics_of(WorkCounts const& counts, OtherImages const& othe
 std::string metrics_text(WorkCounts const& counts, OtherImages const& others, double elapsed_s) {
   std::string text;
   for (Metric const& metric : metrics_of(counts, others, elapsed_s)) {
-    std::string const name = metric.term.name();
-    char value[32];
-    std::snprintf(value, sizeof value, "%.17g", metric.value);
-    text += "# HELP " + name + " " + metric.term.meaning() + "\n# TYPE " + name + " " +
-            metric.kind + "\n" + name + " " + value + "\n";
+    char const* const name = metric.term;
+    char lines[512];
+    std::snprintf(lines, sizeof lines, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name,
+                  metric.term.meaning(), name, metric.kind, name, metric.value);
+    text += lines;
   }
   return text;
 }
