@@ -11,8 +11,8 @@ inline constexpr Term shards(
 inline constexpr Term index("index.jsonl", v0_1,
                             "a cache of the shards: file, rows, bytes, SHA-256 of the file");
 inline constexpr Term failed("failed.jsonl", v0_1,
-                             "id, index, attempts, error; not made unless --retry-failed, and "
-                             "removed from here by a later success");
+                             "id, index, attempts, error, checkpoint; made again with another "
+                             "checkpoint or --retry-failed, and removed from here by a success");
 inline constexpr Term taken_out("taken_out.jsonl", v0_2,
                                 "id, index (none: every image of the record), reason: what prune "
                                 "keeps from being made");
