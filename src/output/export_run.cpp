@@ -1,11 +1,6 @@
 #include "output/export_run.hpp"
 
-#include <fcntl.h>
-#include <png.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,8 +11,10 @@
 #include "core/error.hpp"
 #include "core/json_text.hpp"
 #include "core/problem.hpp"
+#include "core/thread_pool.hpp"
 #include "output/model_entry.hpp"
 #include "output/plain_file.hpp"
+#include "output/png_file.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 
@@ -46,74 +43,6 @@ struct JsonColumns {
     line[json::json_pointer(std::string("/") + name)] = value;  // "group/name": an object in it
   }
 };
-
-std::string parameters_text(ShardRow const& row) {
-  std::string text = row.prompt + "\n";
-  if (!row.negative_prompt.empty()) text += "Negative prompt: " + row.negative_prompt + "\n";
-  char numbers[192];
-  std::snprintf(numbers, sizeof numbers,
-                "Steps: %u, CFG scale: %g, Seed: %llu, Size: %ux%u, True CFG scale: %g", row.steps,
-                static_cast<double>(row.guidance_scale), static_cast<unsigned long long>(row.seed),
-                row.width, row.height, static_cast<double>(row.true_cfg_scale));
-  return text + numbers;
-}
-
-struct PngWriter {
-  png_structp png = nullptr;
-  png_infop info = nullptr;
-  std::FILE* file = nullptr;
-  ~PngWriter() {
-    if (png != nullptr) png_destroy_write_struct(&png, &info);
-    if (file != nullptr) std::fclose(file);
-  }
-};
-
-[[noreturn]] void png_failed(png_structp, char const* message) {
-  throw Error(ExitCode::io, std::string("PNG cannot be written (") + message + ", " +
-                                std::strerror(errno) + ") check space and quota");
-}
-
-// iTXt chunks, which are UTF-8. `png_set_text` copies.
-void set_text(PngWriter const& out, std::string key, std::string text) {
-  png_text chunk{};
-  chunk.compression = PNG_ITXT_COMPRESSION_NONE;
-  chunk.key = key.data();
-  chunk.text = text.data();
-  chunk.itxt_length = text.size();
-  png_set_text(out.png, out.info, &chunk, 1);
-}
-
-void write_png(std::string const& path, ShardRow const& row, std::string const& provenance) {
-  std::string const fresh = path + ".new";
-  PngWriter out;
-  naming_file(fresh, [&] {
-    remove_file(fresh);  // what lies there is of an export that died, or a link laid out for us
-    UniqueDescriptor file = open_file(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
-    out.file = ::fdopen(file.get(), "wb");
-    if (out.file != nullptr) (void)file.release();
-  });
-  require(out.file != nullptr, ExitCode::io,
-          "cannot create " + fresh + " (" + std::strerror(errno) + ")");
-  out.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, png_failed,
-                                    [](png_structp, char const*) {});
-  ensure(out.png != nullptr, "libpng starts");
-  out.info = png_create_info_struct(out.png);
-  png_init_io(out.png, out.file);
-  png_set_compression_level(out.png, 3);
-  png_set_IHDR(out.png, out.info, row.width, row.height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  set_text(out, "parameters", parameters_text(row));
-  set_text(out, "provenance", provenance);
-  png_write_info(out.png, out.info);
-  std::size_t const stride = std::size_t{row.width} * 3;
-  for (std::size_t y = 0; y < row.height; ++y)
-    png_write_row(out.png, row.pixels.data() + y * stride);
-  png_write_end(out.png, out.info);
-  bool const closed = std::fclose(out.file) == 0;
-  out.file = nullptr;
-  require(closed, ExitCode::io, "cannot write " + fresh + " (" + std::strerror(errno) + ")");
-  fs::rename(fresh, path);
-}
 
 // Ids of our own runs are file names; a shard from elsewhere must not write outside the folder.
 std::string png_name(ShardRow const& row, std::string const& where) {
@@ -181,6 +110,30 @@ class MetadataFile {
   FileReplacement file_;
 };
 
+// Pictures are compressed on all cores, and a few of them wait at a time.
+class PictureWriter {
+ public:
+  void write(std::string path, ShardRow row, std::string provenance) {
+    waiting_.push_back(
+        pool_.submit([path = std::move(path), row = std::move(row),
+                      provenance = std::move(provenance)] { write_png(path, row, provenance); }));
+    while (waiting_.size() > 4 * pool_.size()) take();
+  }
+  /// Throws what went wrong with any of them.
+  void finish() {
+    while (!waiting_.empty()) take();
+  }
+
+ private:
+  void take() {
+    std::future<void> oldest = std::move(waiting_.front());
+    waiting_.pop_front();
+    oldest.get();
+  }
+  std::deque<std::future<void>> waiting_;
+  ThreadPool pool_;
+};
+
 void require_sound(ShardRow const& row, ShardFile const& shard, std::string const& where) {
   std::string const broken = broken_part(row);
   require(broken.empty(), ExitCode::io,
@@ -196,6 +149,7 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
           run_dir + ": no run folder is there (no such folder) check the path");
   RunContents const contents = scan_run(run_dir, "");
   std::map<std::string, MetadataFile> metadata;
+  PictureWriter pictures;
   std::string models = "[]";
   std::uint64_t images = 0;
   for (std::string const& file : contents.shards) {
@@ -205,18 +159,20 @@ std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& 
     models = merged_models(models, shard.options().models);
     MetadataFile& lines = metadata.try_emplace(folder, folder).first->second;
     for (std::uint64_t at = 0; at < shard.rows(); ++at) {
-      ShardRow const row = shard.read(at, ShardFile::Part::everything);
+      ShardRow row = shard.read(at, ShardFile::Part::everything);
       std::string const where = file + ": row " + std::to_string(at);
       if (contents.taken_out.hold({row.id, row.index})) continue;
       require_sound(row, shard, where);
       std::string const name = png_name(row, where);
-      write_png(fs::path(folder) / name, row, entries_of_model(shard.options().models, row.model));
       json line{{"file_name", name}};
       visit_columns(row, JsonColumns{line});
       lines.add(line);
       images += 1;
+      std::string provenance = entries_of_model(shard.options().models, row.model);
+      pictures.write(fs::path(folder) / name, std::move(row), std::move(provenance));
     }
   }
+  pictures.finish();
   for (auto& [folder, lines] : metadata) lines.finish();
   remove_taken_out(out_dir, contents.taken_out);
   if (images > 0) replace_file(out_dir + "/provenance.json", "{\"models\": " + models + "}\n");

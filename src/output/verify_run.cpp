@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 #include <filesystem>
+#include <future>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "core/error.hpp"
 #include "core/problem.hpp"
+#include "core/sha256.hpp"
+#include "core/thread_pool.hpp"
 #include "output/model_entry.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
@@ -90,39 +95,63 @@ struct SeenImages {
   Tombstones taken_out;
 };
 
-void verify_rows(ShardFile const& shard, std::string const& file, SeenImages& seen,
-                 VerifyReport& report) {
-  for (std::uint64_t row = 0; row < shard.rows(); ++row) {
-    std::string const where = file + ": row " + std::to_string(row);
-    try {
-      ShardRow const read = shard.read(row, ShardFile::Part::everything);
-      ImageKey const key{read.id, read.index};
-      std::string problem = broken_part(read);
-      if (problem.empty() && (read.width != shard.width_px() || read.height != shard.height_px()))
-        problem = "the image is not of its size";
-      if (problem.empty() && !lists_model(shard.options().models, read.model))
-        problem = "its model " + in_quotes(read.model) + " is not in the shard's list of models";
-      report.constant_images += is_constant(read) ? 1U : 0U;
-      auto const [first, is_new] = seen.places.emplace(key, Place{file, row});
-      if (is_new) report.records[key] = {read.record_sha256, read.identity, read.session};
-      std::string const named = where + " (" + image_name(key) + "): ";
-      if (!problem.empty()) report.problems.push_back(named + problem);
-      if (!is_new) {
-        report.problems.push_back(named + "stands in " + text_of(first->second) + " too");
-        report.doubled += 1;
-      }
-      if (seen.taken_out.hold(key))
-        report.problems.push_back(named + "was taken out and still stands here (a prune was cut " +
-                                  "off) run ditbatch prune");
-      report.images += 1;
-    } catch (Error const& error) {
-      report.problems.push_back(where + unreadable_text(shard, row, error));
-    }
+// A row whose hashes are being compared.
+struct RowInHand {
+  std::uint64_t row = 0;
+  std::shared_ptr<ShardRow const> read;
+  std::future<std::string> broken;
+};
+
+void note_row(RowInHand& hand, ShardFile const& shard, std::string const& file, SeenImages& seen,
+              VerifyReport& report) {
+  ShardRow const& read = *hand.read;
+  ImageKey const key{read.id, read.index};
+  std::string problem = hand.broken.get();
+  if (problem.empty() && (read.width != shard.width_px() || read.height != shard.height_px()))
+    problem = "the image is not of its size";
+  if (problem.empty() && !lists_model(shard.options().models, read.model))
+    problem = "its model " + in_quotes(read.model) + " is not in the shard's list of models";
+  report.constant_images += is_constant(read) ? 1U : 0U;
+  auto const [first, is_new] = seen.places.emplace(key, Place{file, hand.row});
+  if (is_new) report.records[key] = {read.record_sha256, read.identity, read.session};
+  std::string const named =
+      file + ": row " + std::to_string(hand.row) + " (" + image_name(key) + "): ";
+  if (!problem.empty()) report.problems.push_back(named + problem);
+  if (!is_new) {
+    report.problems.push_back(named + "stands in " + text_of(first->second) + " too");
+    report.doubled += 1;
   }
+  if (seen.taken_out.hold(key))
+    report.problems.push_back(named + "was taken out and still stands here (a prune was cut " +
+                              "off) run ditbatch prune");
+  report.images += 1;
 }
 
-void verify_shard(std::string const& run_dir, std::string const& file, SeenImages& seen,
-                  VerifyReport& report) {
+// One thread reads, for HDF5 does one thing at a time; all others hash. Rows are noted in order.
+void verify_rows(ShardFile const& shard, std::string const& file, ThreadPool& pool,
+                 SeenImages& seen, VerifyReport& report) {
+  std::deque<RowInHand> hands;
+  auto const note_oldest = [&] {
+    note_row(hands.front(), shard, file, seen, report);
+    hands.pop_front();
+  };
+  for (std::uint64_t row = 0; row < shard.rows(); ++row) {
+    try {
+      auto const read =
+          std::make_shared<ShardRow const>(shard.read(row, ShardFile::Part::everything));
+      hands.push_back({row, read, pool.submit([read] { return broken_part(*read); })});
+    } catch (Error const& error) {
+      while (!hands.empty()) note_oldest();
+      report.problems.push_back(file + ": row " + std::to_string(row) +
+                                unreadable_text(shard, row, error));
+    }
+    while (hands.size() > 2 * pool.size()) note_oldest();
+  }
+  while (!hands.empty()) note_oldest();
+}
+
+void verify_shard(std::string const& run_dir, std::string const& file, ThreadPool& pool,
+                  SeenImages& seen, VerifyReport& report) {
   try {
     ShardFile const shard = ShardFile::open(shard_in(run_dir, file), H5Access::read);
     if (!shard.is_complete()) report.problems.push_back(file + ": is not marked complete");
@@ -130,7 +159,7 @@ void verify_shard(std::string const& run_dir, std::string const& file, SeenImage
       report.problems.push_back(file + ": its columns have different numbers of rows");
     if (size_of_shard(file) != size_folder(shard.width_px(), shard.height_px()))
       report.problems.push_back(file + ": stands in the folder of another image size");
-    verify_rows(shard, file, seen, report);
+    verify_rows(shard, file, pool, seen, report);
   } catch (Error const& error) {
     report.problems.push_back(file + ": cannot be opened (" + std::string(error.what()) + ")");
   }
@@ -141,6 +170,7 @@ void verify_shard(std::string const& run_dir, std::string const& file, SeenImage
 VerifyReport verify_run(std::string const& run_dir) {
   require_folder(run_dir);
   VerifyReport report;
+  ThreadPool pool;
   SeenImages seen{{}, read_tombstones(run_dir)};
   std::map<std::string, IndexLine> index = read_all_indexes(run_dir);
   ShardsFolder const found = list_shards(run_dir);
@@ -149,15 +179,17 @@ VerifyReport verify_run(std::string const& run_dir) {
     report.shards += 1;
     // A shard without a line is as good: the line is written after the shard is published.
     auto const listed = index.find(file);
-    if (listed != index.end()) {
-      if (listed->second.sha256 != to_hex(sha256_of_file(shard_in(run_dir, file)))) {
-        report.problems.push_back(file +
-                                  ": its bytes are not those that were published (SHA-256 differs "
-                                  "from the index)");
-      }
-      index.erase(listed);
-    }
-    verify_shard(run_dir, file, seen, report);
+    std::future<Sha256Digest> bytes;
+    if (listed != index.end())
+      bytes = pool.submit([path = shard_in(run_dir, file)] { return sha256_of_file(path); });
+    std::size_t const first_problem = report.problems.size();
+    verify_shard(run_dir, file, pool, seen, report);
+    if (listed == index.end()) continue;
+    if (listed->second.sha256 != to_hex(bytes.get()))
+      report.problems.insert(
+          report.problems.begin() + static_cast<std::ptrdiff_t>(first_problem),
+          file + ": its bytes are not those that were published (SHA-256 differs from the index)");
+    index.erase(listed);
   }
   for (auto const& [file, line] : index)
     report.problems.push_back(file + ": is missing (the index lists it with " +

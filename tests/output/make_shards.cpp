@@ -1,12 +1,15 @@
 // Writes a run folder with generated rows, for the tests that read it with other programs:
-//   make_shards RUN_DIR ROWS.json [VERSION]    rows as a JSON list of {id, index, width, height,
-//   value, prompt, ...}, in a version of the schema
-// Pixels are (value + 7 y + 3 x + 5 c) mod 251, which the reader computes by itself.
+//   make_shards RUN_DIR ROWS.json [VERSION [IMAGES_PER_SHARD]]    rows as a JSON list of {id,
+//   index, width, height, value, prompt, ...}, in a version of the schema
+// Pixels are (value + 7 y + 3 x + 5 c) mod 251, which the reader computes by itself; or noise, of
+// which deflate saves nothing, where a row says so.
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "core/error.hpp"
 #include "output/h5_handle.hpp"
@@ -55,6 +58,12 @@ ShardRow row_of(nlohmann::json const& made) {
   row.ranks = made.at("ranks");
   row.timing_s.assign(std::size_t{5} * row.ranks, 0.25F);
   int const value = made.at("value");
+  if (made.value("noise", false)) {
+    std::mt19937 random(static_cast<unsigned>(value));
+    row.pixels.resize(std::size_t{row.width} * row.height * 3);
+    for (auto& byte : row.pixels) byte = static_cast<std::uint8_t>(random());
+    return row;
+  }
   for (int y = 0; y < row.height; ++y) {
     for (int x = 0; x < row.width; ++x) {
       for (int c = 0; c < 3; ++c)
@@ -76,8 +85,8 @@ int main(int argc, char** argv) {
   try {
     WriterOptions options;
     options.run_dir = run_dir;
-    options.output.images_per_shard = 5;
-    options.output.flush_s = 0;  // after every row
+    options.output.images_per_shard = argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 5;
+    options.output.flush_s = argc > 4 ? 60 : 0;  // 0: after every row
     options.phase_names = {"text", "denoise", "decode", "hand_over", "wait"};
     OutputWriter writer(options, gate, trace);
     for (auto const& row : rows) {
