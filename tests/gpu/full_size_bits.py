@@ -5,7 +5,8 @@
 
 ARCHITECTURE is a folder of tools/make_architecture.py; weights are random. Layouts of more ranks than GPUs share one: 4
 ranks need about 110 GB. Six records of 1024x1024 in 4 steps, two of them with true CFG, and one of an odd size on one
-rank are what the other layouts are compared with.
+rank are what the other layouts are compared with. Hashes of two runs can be compared where both had one ARCHITECTURE: its
+tokenizers are trained when it is made, and another version of sentencepiece trains another one.
 """
 from full_size_job import FullSizeJob, job_arguments
 
