@@ -226,6 +226,19 @@ def stuck(cluster):
         print(f"{launcher}: a rank stopped, exit 76, started again in the same allocation without its node, {len(SLOW)} images")
 
 
+def never_comes(_):
+    """A rank that sleeps before MPI_Init, as one does whose node hangs: the others name the wait, and do not wait for ever."""
+    folder = write_job("never-comes", SLOW)
+    command = f"[ $SLURM_PROCID = 0 ] || exec sleep 100; exec {PROGRAM} run {folder}/job.toml --set limits.start_s=5"
+    begin = time.monotonic()
+    done = subprocess.run(["srun", "--mpi=pmix", "--nodes=2", "--ntasks-per-node=1", "--wait=3", "sh", "-c", command], capture_output=True, text=True)
+    seconds = time.monotonic() - begin
+    assert seconds < 60 and "cause: MPI did not start within 5.0 s on rank 0 (host n" in done.stderr, f"{seconds:.1f} s\n{done.stderr}"
+    end = json.loads((folder / "run" / ".work" / "end.json").read_text())
+    assert (end["code"], end["rank"]) == (76, 0), end
+    print(f"srun: a rank that never comes to MPI_Init, named after {seconds:.1f} s, end.json says 76")
+
+
 def deadline(_):
     for name, launch, environment in (("squeue", ["srun", "--mpi=pmix", "--time=1"], {}),
                                       ("variable", [], dict(SLURM_JOB_END_TIME=str(int(time.time()) + 65)))):
@@ -248,7 +261,7 @@ def give_up(_):
     print("an attempt that publishes nothing is repeated once")
 
 
-CASES = {case.__name__: case for case in (both_nodes, drain, node_death, spare_node, array, restart, too_few_nodes, stuck, deadline, give_up)}
+CASES = {case.__name__: case for case in (both_nodes, drain, node_death, spare_node, array, restart, too_few_nodes, stuck, never_comes, deadline, give_up)}
 
 
 def main():
