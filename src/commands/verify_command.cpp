@@ -7,7 +7,6 @@
 #include "commands/subcommand.hpp"
 #include "commands/under_mpi.hpp"
 #include "core/say.hpp"
-#include "output/require_run_folder.hpp"
 #include "output/run_paths.hpp"
 #include "output/verify_run.hpp"
 #include "run/verify_job.hpp"
@@ -59,7 +58,6 @@ void print_completeness(Completeness const& found, VerifyReport const& report) {
 }
 
 ExitCode verify(std::string const& run_dir) {
-  require_run_folder(run_dir);
   VerifyReport const report = verify_run(run_dir);
   for (std::string const& problem : report.problems) say("%s\n", problem.c_str());
   say("%llu images in %llu shards, %zu problems\n", static_cast<unsigned long long>(report.images),

@@ -15,6 +15,7 @@
 #include "output/model_entry.hpp"
 #include "output/plain_file.hpp"
 #include "output/png_file.hpp"
+#include "output/require_run_folder.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 
@@ -145,8 +146,7 @@ void require_sound(ShardRow const& row, ShardFile const& shard, std::string cons
 }  // namespace
 
 std::uint64_t export_imagefolder(std::string const& run_dir, std::string const& out_dir) {
-  require(fs::is_directory(run_dir), ExitCode::io,
-          run_dir + ": no run folder is there (no such folder) check the path");
+  require_run_folder(run_dir);
   RunContents const contents = scan_run(run_dir, "");
   std::map<std::string, MetadataFile> metadata;
   PictureWriter pictures;

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <deque>
-#include <filesystem>
 #include <future>
 #include <map>
 #include <memory>
@@ -16,19 +15,13 @@
 #include "core/sha256.hpp"
 #include "core/thread_pool.hpp"
 #include "output/model_entry.hpp"
+#include "output/require_run_folder.hpp"
 #include "output/scan_run.hpp"
 #include "output/shard_file.hpp"
 
 namespace ditbatch {
 
-namespace fs = std::filesystem;
-
 namespace {
-
-void require_folder(std::string const& run_dir) {
-  require(fs::is_directory(run_dir), ExitCode::io,
-          run_dir + ": no run folder is there (no such folder) check the path");
-}
 
 struct Place {
   std::string file;
@@ -36,7 +29,7 @@ struct Place {
 };
 
 std::map<ImageKey, Place> images_of(std::string const& run_dir) {
-  require_folder(run_dir);
+  require_run_folder(run_dir);
   std::map<ImageKey, Place> images;
   for (std::string const& file : shard_files(run_dir)) {
     std::vector<RowKey> const keys =
@@ -168,7 +161,7 @@ void verify_shard(std::string const& run_dir, std::string const& file, ThreadPoo
 }  // namespace
 
 VerifyReport verify_run(std::string const& run_dir) {
-  require_folder(run_dir);
+  require_run_folder(run_dir);
   VerifyReport report;
   ThreadPool pool;
   SeenImages seen{{}, read_tombstones(run_dir)};

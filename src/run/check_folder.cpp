@@ -6,11 +6,11 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "core/json_text.hpp"
 #include "output/scan_run.hpp"
 #include "run/record_judge.hpp"
+#include "run/record_state.hpp"
 #include "run/run_folder.hpp"
 #include "run/run_lock.hpp"
 
@@ -66,25 +66,27 @@ void look_at_records(JobInput const& input, std::string const& part, ListAll all
   std::string const& run_dir = input.config.job.run_dir;
   RunContents const contents = scan_run(run_dir, part);
   outlook.partials = contents.partials.size();
-  std::set<ImageKey> failed;
-  std::string const checkpoint = to_hex(input.model.checkpoint.id);
-  for (FailedLine const& line : read_failed_lines(failed_path(run_dir, part)))
-    if (line.holds_for(checkpoint)) failed.insert({line.id, line.index});
+  Failures const failures = failures_with(to_hex(input.model.checkpoint.id),
+                                          read_failed_lines(failed_path(run_dir, part)));
   RecordJudge judge(input, run_dir);
   std::vector<ImageRecord const*> changed;
   for (ImageRecord const& record : input.records) {
-    auto const done = contents.done.find(record.key());
-    if (contents.taken_out.hold(record.key())) {
-      outlook.taken_out += 1;
-    } else if (done != contents.done.end()) {
-      outlook.made += 1;
-      if (!judge.is_unchanged(record, done->second)) changed.push_back(&record);
-    } else if (failed.count(record.key()) != 0) {
-      outlook.failed_before += 1;
-    } else {
-      outlook.to_make += 1;
-      outlook.to_make_by_size[size_folder(record.width_px, record.height_px)] += 1;
-      outlook.pixel_bytes += static_cast<std::uint64_t>(record.width_px * record.height_px * 3);
+    switch (state_of(record, contents, failures)) {
+      case RecordState::taken_out:
+        outlook.taken_out += 1;
+        break;
+      case RecordState::done:
+        outlook.made += 1;
+        if (!judge.is_unchanged(record, contents.done.at(record.key()))) changed.push_back(&record);
+        break;
+      case RecordState::failed_before:
+        outlook.failed_before += 1;
+        break;
+      case RecordState::to_make:
+        outlook.to_make += 1;
+        outlook.to_make_by_size[size_folder(record.width_px, record.height_px)] += 1;
+        outlook.pixel_bytes += static_cast<std::uint64_t>(record.width_px * record.height_px * 3);
+        break;
     }
   }
   explain_changes(input, changed, all, outlook.changes);

@@ -7,6 +7,7 @@
 #include "output/prune_run.hpp"
 #include "run/changed_images.hpp"
 #include "run/folder_parts.hpp"
+#include "run/record_state.hpp"
 
 namespace ditbatch {
 
@@ -41,27 +42,27 @@ RunFolder::RunFolder(RunConfig const& config, RunOptions const& options, JobInpu
   refuse_or_withdraw_changed(input, options, wanted, judge);
   rebuild_index(index_path, run_dir, contents, part);
 
-  std::set<ImageKey> given_up;
-  if (options.failed == RunOptions::Failed::skip) {
-    std::string const checkpoint = to_hex(input.model.checkpoint.id);
-    for (FailedLine const& line : read_failed_lines(failed_path)) {
-      if (!line.holds_for(checkpoint)) continue;
-      given_up.insert({line.id, line.index});
-      first_failure = first_failure.empty() ? image_name({line.id, line.index}) + ": " + line.error
-                                            : first_failure;
-    }
-  }
+  Failures failures;
+  if (options.failed == RunOptions::Failed::skip)
+    failures = failures_with(to_hex(input.model.checkpoint.id), read_failed_lines(failed_path));
   for (ImageRecord& record : wanted) {
-    if (contents.taken_out.hold(record.key())) {
-      taken_out += 1;
-    } else if (contents.done.count(record.key()) != 0) {
-      already_done += 1;
-    } else if (given_up.count(record.key()) != 0) {
-      known_failed += 1;
-    } else if (!options.limit || to_do.size() < *options.limit) {
-      to_do.push_back(std::move(record));
-    } else {
-      beyond_limit += 1;
+    switch (state_of(record, contents, failures)) {
+      case RecordState::taken_out:
+        taken_out += 1;
+        break;
+      case RecordState::done:
+        already_done += 1;
+        break;
+      case RecordState::failed_before:
+        if (known_failed++ == 0)
+          first_failure = image_name(record.key()) + ": " + failures.at(record.key());
+        break;
+      case RecordState::to_make:
+        if (!options.limit || to_do.size() < *options.limit)
+          to_do.push_back(std::move(record));
+        else
+          beyond_limit += 1;
+        break;
     }
   }
 }

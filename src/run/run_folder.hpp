@@ -32,7 +32,7 @@ class RunFolder {
   std::size_t beyond_limit = 0;    // records left to a later job by --limit
   std::size_t already_done = 0;    // records of this part that are published
   std::size_t known_failed = 0;    // skipped, listed in failed.jsonl
-  std::string first_failure;       // "r3[0]: why" of the first in that list; empty: none
+  std::string first_failure;       // "r3[0]: why" of the first of them; empty: none
   std::size_t taken_out = 0;       // skipped, by prune
   RunContents contents;
   int session = 0;
